@@ -1,0 +1,56 @@
+//! Takes and closes descriptors by number; the only place in this crate where unsafe is allowed.
+#![allow(unsafe_code)]
+
+use std::fs;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd};
+
+/// Owns an inherited descriptor by its number, and keeps it from programs started later.
+///
+/// `None` if no such descriptor is open.
+pub fn adopt(number: RawFd) -> Option<OwnedFd> {
+    if number < 0 {
+        return None;
+    }
+    // SAFETY: the number was handed to this process by the one that started it, for this purpose
+    // only; nothing else in the process knows it. Whether it is open is checked by the next call.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
+    match fcntl_getfd(&descriptor)
+        .and_then(|flags| fcntl_setfd(&descriptor, flags | FdFlags::CLOEXEC))
+    {
+        Ok(()) => Some(descriptor),
+        Err(_) => {
+            std::mem::forget(descriptor);
+            None
+        }
+    }
+}
+
+/// Closes every descriptor from 3 up: servers leak theirs (fcgiwrap its FastCGI connection).
+///
+/// To be called once, at the very start, before this process has opened any.
+pub fn close_inherited() {
+    let Ok(entries) = fs::read_dir("/proc/self/fd") else {
+        // Without /proc: those that a server is likely to leak.
+        (3..256).for_each(close);
+        return;
+    };
+    let numbers: Vec<RawFd> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|number| *number > 2)
+        .collect();
+    // The folder's own descriptor is among the numbers, and closed by now.
+    numbers.into_iter().for_each(close);
+}
+
+fn close(number: RawFd) {
+    // SAFETY: nothing in this process owns a descriptor from 3 up yet (see above); asking first
+    // keeps a number that is not open from being closed.
+    let open = unsafe { rustix::fd::BorrowedFd::borrow_raw(number) };
+    if fcntl_getfd(open) != Err(Errno::BADF) {
+        // SAFETY: as above: it is open and nobody owns it.
+        drop(unsafe { OwnedFd::from_raw_fd(number) });
+    }
+}

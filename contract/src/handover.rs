@@ -1,0 +1,465 @@
+//! The messages between the front and the engine: version first, then fields; no I/O but framing.
+
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::outcome::Outcome;
+
+/// Raised with every change of a message; a reader refuses any other.
+const VERSION: u8 = 1;
+
+/// Longer than any environment that the kernel lets through an exec.
+const MESSAGE_LIMIT: u32 = 16 << 20;
+
+/// Added to the eventfd of a request's progress when the engine has taken the job.
+pub const RUNNING: u64 = 1;
+
+/// Added to it before the response's first byte leaves: from then on nobody else may answer.
+pub const ANSWERING: u64 = 2;
+
+/// How the end of the request's body is known (RFC 3875 section 4.1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyLength {
+    /// No CONTENT_LENGTH: there is no body, whatever is on the descriptor.
+    Empty,
+    /// CONTENT_LENGTH, in bytes.
+    Exactly(u64),
+    /// The server decoded a chunked body: it ends at end of file.
+    UntilEnd,
+}
+
+/// How the response's head is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseForm {
+    /// `Status:` first, for the server to parse (RFC 3875 section 6).
+    Cgi,
+    /// A full HTTP response that the server passes on untouched (section 5, NPH).
+    Nph,
+}
+
+/// What an error page shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// The code only: a visitor learns nothing about the application.
+    Hidden,
+    /// The traceback too (`--debug`).
+    Shown,
+}
+
+/// How much of Python's `site` module is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Site {
+    /// Site directories, `.pth` files and `sitecustomize` by the engine itself (fast).
+    Engine,
+    /// All of it, by Python at its start (`--site`).
+    Python,
+}
+
+/// Which packages the application sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Packages {
+    /// Those of the interpreter itself: its site directories and the user's.
+    System,
+    /// Those of a virtualenv, whose folder becomes `sys.prefix`.
+    Virtualenv(PathBuf),
+    /// A virtualenv's, then the interpreter's (`include-system-site-packages = true`).
+    VirtualenvAndSystem(PathBuf),
+}
+
+/// Whether each step is told on stderr (`-v`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Only failures are told.
+    Quiet,
+    /// Choices are told too.
+    Verbose,
+}
+
+/// Where the application's code is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A file with Python source, absolute.
+    File(PathBuf),
+    /// A dotted module name, looked up from `directory`, which is first on `sys.path`.
+    Module {
+        /// The dotted name.
+        name: String,
+        /// Absolute.
+        directory: PathBuf,
+    },
+}
+
+/// Everything that the engine needs to serve one request, but for its descriptors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Where the application's code is.
+    pub source: Source,
+    /// The name behind the colon, `factory()` included.
+    pub callable: Option<String>,
+    /// Meta-variables and the deployment's own variables, in order, as bytes.
+    pub environment: Vec<(Vec<u8>, Vec<u8>)>,
+    /// How the body ends.
+    pub body: BodyLength,
+    /// How the response's head is written.
+    pub form: ResponseForm,
+    /// What an error page shows.
+    pub detail: Detail,
+    /// Whether each step is told on stderr.
+    pub verbosity: Verbosity,
+    /// A second place for failures and for the application's errors.
+    pub error_log: Option<PathBuf>,
+    /// Goes before `sys.path`, in order (`--path`).
+    pub path: Vec<PathBuf>,
+    /// Which packages the application sees.
+    pub packages: Packages,
+    /// Which interpreter was chosen and why, for error messages.
+    pub interpreter: String,
+    /// How much of `site` is done.
+    pub site: Site,
+    /// The process that the web server knows; the engine outlives it.
+    pub front: u32,
+}
+
+/// The engine's last word on a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Bytes taken from the body's descriptor so far; the front drains the rest.
+    pub body_consumed: u64,
+}
+
+impl Job {
+    /// The whole message, its length first.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Encoder::new();
+        match &self.source {
+            Source::File(path) => {
+                out.byte(0);
+                out.path(path);
+            }
+            Source::Module { name, directory } => {
+                out.byte(1);
+                out.bytes(name.as_bytes());
+                out.path(directory);
+            }
+        }
+        out.option(self.callable.as_deref().map(str::as_bytes));
+        out.count(self.environment.len());
+        for (name, value) in &self.environment {
+            out.bytes(name);
+            out.bytes(value);
+        }
+        match self.body {
+            BodyLength::Empty => out.byte(0),
+            BodyLength::Exactly(length) => {
+                out.byte(1);
+                out.number(length);
+            }
+            BodyLength::UntilEnd => out.byte(2),
+        }
+        out.byte(u8::from(self.form == ResponseForm::Nph));
+        out.byte(u8::from(self.detail == Detail::Shown));
+        out.byte(u8::from(self.verbosity == Verbosity::Verbose));
+        out.option(self.error_log.as_deref().map(path_bytes));
+        out.count(self.path.len());
+        for path in &self.path {
+            out.path(path);
+        }
+        match &self.packages {
+            Packages::System => out.byte(0),
+            Packages::Virtualenv(prefix) => {
+                out.byte(1);
+                out.path(prefix);
+            }
+            Packages::VirtualenvAndSystem(prefix) => {
+                out.byte(2);
+                out.path(prefix);
+            }
+        }
+        out.bytes(self.interpreter.as_bytes());
+        out.byte(u8::from(self.site == Site::Python));
+        out.number(self.front.into());
+        out.finish()
+    }
+
+    /// Reads what [`Job::encode`] wrote. A message of another version or shape is an error.
+    pub fn read(from: &mut impl Read) -> io::Result<Self> {
+        let message = read_message(from)?;
+        let mut input = Decoder::new(&message)?;
+        let source = match input.byte()? {
+            0 => Source::File(input.path()?),
+            1 => Source::Module {
+                name: input.text()?,
+                directory: input.path()?,
+            },
+            _ => return Err(malformed("source")),
+        };
+        let callable = input.option(Decoder::text)?;
+        let environment =
+            input.list(|input| Ok((input.bytes()?.to_vec(), input.bytes()?.to_vec())))?;
+        let body = match input.byte()? {
+            0 => BodyLength::Empty,
+            1 => BodyLength::Exactly(input.number()?),
+            2 => BodyLength::UntilEnd,
+            _ => return Err(malformed("body")),
+        };
+        let job = Self {
+            source,
+            callable,
+            environment,
+            body,
+            form: input.choice(ResponseForm::Cgi, ResponseForm::Nph)?,
+            detail: input.choice(Detail::Hidden, Detail::Shown)?,
+            verbosity: input.choice(Verbosity::Quiet, Verbosity::Verbose)?,
+            error_log: input.option(Decoder::path)?,
+            path: input.list(Decoder::path)?,
+            packages: match input.byte()? {
+                0 => Packages::System,
+                1 => Packages::Virtualenv(input.path()?),
+                2 => Packages::VirtualenvAndSystem(input.path()?),
+                _ => return Err(malformed("packages")),
+            },
+            interpreter: input.text()?,
+            site: input.choice(Site::Engine, Site::Python)?,
+            front: u32::try_from(input.number()?).map_err(|_| malformed("process id"))?,
+        };
+        input.end()?;
+        Ok(job)
+    }
+}
+
+impl Ending {
+    /// The whole message, its length first.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Encoder::new();
+        out.byte(self.outcome.to_byte());
+        out.number(self.body_consumed);
+        out.finish()
+    }
+
+    /// Reads what [`Ending::encode`] wrote.
+    pub fn read(from: &mut impl Read) -> io::Result<Self> {
+        let message = read_message(from)?;
+        let mut input = Decoder::new(&message)?;
+        let ending = Self {
+            outcome: Outcome::from_byte(input.byte()?).ok_or_else(|| malformed("outcome"))?,
+            body_consumed: input.number()?,
+        };
+        input.end()?;
+        Ok(ending)
+    }
+}
+
+fn read_message(from: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut length = [0; 4];
+    from.read_exact(&mut length)?;
+    let length = u32::from_le_bytes(length);
+    if length > MESSAGE_LIMIT {
+        return Err(malformed("length"));
+    }
+    let mut message = Vec::new();
+    from.take(length.into()).read_to_end(&mut message)?;
+    if message.len() as u64 != u64::from(length) {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(message)
+}
+
+fn malformed(what: &str) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("handover: malformed {what}"),
+    )
+}
+
+fn path_bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
+}
+
+struct Encoder(Vec<u8>);
+
+impl Encoder {
+    fn new() -> Self {
+        // The first four bytes are the length, known at the end.
+        Self(vec![0, 0, 0, 0, VERSION])
+    }
+
+    fn byte(&mut self, value: u8) {
+        self.0.push(value);
+    }
+
+    fn number(&mut self, value: u64) {
+        self.0.extend(value.to_le_bytes());
+    }
+
+    fn count(&mut self, value: usize) {
+        self.number(value as u64);
+    }
+
+    fn bytes(&mut self, value: &[u8]) {
+        self.count(value.len());
+        self.0.extend(value);
+    }
+
+    fn path(&mut self, value: &Path) {
+        self.bytes(path_bytes(value));
+    }
+
+    fn option(&mut self, value: Option<&[u8]>) {
+        self.byte(u8::from(value.is_some()));
+        if let Some(value) = value {
+            self.bytes(value);
+        }
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        let length = u32::try_from(self.0.len() - 4).unwrap_or(u32::MAX);
+        self.0[..4].copy_from_slice(&length.to_le_bytes());
+        self.0
+    }
+}
+
+struct Decoder<'a>(&'a [u8]);
+
+impl<'a> Decoder<'a> {
+    fn new(message: &'a [u8]) -> io::Result<Self> {
+        let mut decoder = Self(message);
+        match decoder.byte()? {
+            VERSION => Ok(decoder),
+            _ => Err(malformed("version")),
+        }
+    }
+
+    fn take(&mut self, count: usize) -> io::Result<&'a [u8]> {
+        let (taken, rest) = self
+            .0
+            .split_at_checked(count)
+            .ok_or_else(|| malformed("length"))?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn byte(&mut self) -> io::Result<u8> {
+        let (first, rest) = self.0.split_first().ok_or_else(|| malformed("length"))?;
+        self.0 = rest;
+        Ok(*first)
+    }
+
+    fn number(&mut self) -> io::Result<u64> {
+        let bytes = self.take(8)?.try_into().map_err(|_| malformed("number"))?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn bytes(&mut self) -> io::Result<&'a [u8]> {
+        let length = usize::try_from(self.number()?).map_err(|_| malformed("length"))?;
+        self.take(length)
+    }
+
+    fn text(&mut self) -> io::Result<String> {
+        String::from_utf8(self.bytes()?.to_vec()).map_err(|_| malformed("text"))
+    }
+
+    fn path(&mut self) -> io::Result<PathBuf> {
+        Ok(PathBuf::from(OsStr::from_bytes(self.bytes()?)))
+    }
+
+    fn choice<T>(&mut self, no: T, yes: T) -> io::Result<T> {
+        match self.byte()? {
+            0 => Ok(no),
+            1 => Ok(yes),
+            _ => Err(malformed("choice")),
+        }
+    }
+
+    fn option<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> io::Result<T>,
+    ) -> io::Result<Option<T>> {
+        match self.choice(false, true)? {
+            true => read(self).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn list<T>(&mut self, read: impl Fn(&mut Self) -> io::Result<T>) -> io::Result<Vec<T>> {
+        // Not `with_capacity`: the count comes from outside.
+        let mut items = Vec::new();
+        for _ in 0..self.number()? {
+            items.push(read(self)?);
+        }
+        Ok(items)
+    }
+
+    fn end(&self) -> io::Result<()> {
+        match self.0 {
+            [] => Ok(()),
+            _ => Err(malformed("end")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job() -> Job {
+        Job {
+            source: Source::Module {
+                name: "site.wsgi".into(),
+                directory: "/srv/\u{e9}".into(),
+            },
+            callable: Some("create_app()".into()),
+            environment: vec![
+                (b"PATH_INFO".to_vec(), b"/\xff\xfe".to_vec()),
+                (b"A".to_vec(), vec![]),
+            ],
+            body: BodyLength::Exactly(u64::MAX),
+            form: ResponseForm::Nph,
+            detail: Detail::Shown,
+            verbosity: Verbosity::Quiet,
+            error_log: Some("/var/log/x".into()),
+            path: vec!["/a".into(), "/b".into()],
+            packages: Packages::VirtualenvAndSystem("/srv/.venv".into()),
+            interpreter: "/usr/bin/python3, first on PATH".into(),
+            site: Site::Engine,
+            front: 4711,
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let job = job();
+        assert_eq!(Job::read(&mut job.encode().as_slice()).unwrap(), job);
+        let ending = Ending {
+            outcome: Outcome::Killed(9),
+            body_consumed: 12,
+        };
+        assert_eq!(
+            Ending::read(&mut ending.encode().as_slice()).unwrap(),
+            ending
+        );
+    }
+
+    #[test]
+    fn every_cut_and_every_wrong_byte_is_an_error_or_another_job_but_never_a_panic() {
+        let whole = job().encode();
+        for cut in 0..whole.len() {
+            assert!(Job::read(&mut &whole[..cut]).is_err());
+        }
+        for position in 0..whole.len() {
+            let mut wrong = whole.clone();
+            wrong[position] ^= 0xff;
+            let _ = Job::read(&mut wrong.as_slice());
+        }
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        let mut message = job().encode();
+        message[4] = VERSION + 1;
+        assert!(Job::read(&mut message.as_slice()).is_err());
+    }
+}

@@ -1,0 +1,7 @@
+//! What the front and the engine of wsgi-cgi agree on: no Python, no command line, no HTTP.
+
+pub mod codes;
+pub mod descriptors;
+pub mod handover;
+pub mod outcome;
+pub mod report;

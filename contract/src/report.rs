@@ -1,0 +1,211 @@
+//! How a failure is told: the lines on stderr and in the error log, and the page for the visitor.
+
+use std::fmt::{self, Write as _};
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::SystemTime;
+
+use crate::codes::Code;
+use crate::handover::{Detail, ResponseForm};
+
+/// One failure: its kind, and the specifics of this case.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Which error this is.
+    pub code: Code,
+    /// The specifics in one line: which file, which name. Empty where the code says it all.
+    pub reason: String,
+    /// Further lines: a traceback, the system's message. May be empty.
+    pub detail: String,
+}
+
+impl Failure {
+    /// A failure told in one line.
+    pub fn new(code: Code, reason: impl Into<String>) -> Self {
+        Self {
+            code,
+            reason: reason.into(),
+            detail: String::new(),
+        }
+    }
+
+    /// Adds further lines.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+}
+
+/// The whole in one line: `WC031 a package is missing: No module named 'flask'`.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entry = self.code.entry();
+        write!(f, "{} {}", entry.code, entry.sentence)?;
+        match self.reason.as_str() {
+            "" => Ok(()),
+            reason => write!(f, ": {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Tells a failure on stderr and in the error log.
+///
+/// `request` is the method and path, or empty by hand. Each place gets one `write`: several
+/// processes share them.
+pub fn tell(failure: &Failure, request: &str, error_log: Option<&Path>) {
+    let mut text = String::new();
+    let _ = write!(text, "{failure}");
+    if !request.is_empty() {
+        let _ = write!(text, " ({request})");
+    }
+    text.push('\n');
+    for line in failure.detail.lines() {
+        let _ = writeln!(text, "  {line}");
+    }
+    let _ = writeln!(text, "  what to do: {}", failure.code.entry().remedy);
+    tell_line(&text, error_log);
+}
+
+/// Writes `text`, which ends its own lines, with a time stamp to stderr and the error log.
+pub fn tell_line(text: &str, error_log: Option<&Path>) {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now());
+    let line = printable(&format!("[{now}] wsgi-cgi: {text}"));
+    // A closed or full stderr must not keep the answer from the visitor.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    if let Some(log) = error_log {
+        append(log, line.as_bytes());
+    }
+}
+
+/// Appends to the error log; where that fails, stderr says so.
+pub fn append(log: &Path, bytes: &[u8]) {
+    let written = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(log)
+        .and_then(|mut file| file.write_all(bytes));
+    if let Err(error) = written {
+        let line = format!(
+            "wsgi-cgi: cannot write to the error log {}: {error}\n",
+            log.display()
+        );
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+}
+
+/// Control characters from outside must not steer the terminal that shows the log.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|char| match char {
+            '\n' | '\t' => char,
+            char if char.is_control() => '\u{fffd}',
+            char => char,
+        })
+        .collect()
+}
+
+/// The complete response that tells a failure: head and page.
+///
+/// Without `Detail::Shown` a visitor sees the code and nothing of the application. `method` is the
+/// request's: HEAD gets the head only.
+pub fn response(failure: &Failure, detail: Detail, form: ResponseForm, method: &[u8]) -> Vec<u8> {
+    let entry = failure.code.entry();
+    let page = page(failure, detail);
+    let first = match form {
+        ResponseForm::Cgi => "Status:",
+        ResponseForm::Nph => "HTTP/1.1",
+    };
+    let connection = match form {
+        ResponseForm::Cgi => "",
+        ResponseForm::Nph => "Connection: close\r\n",
+    };
+    let mut response = format!(
+        "{first} {}\r\n{connection}Content-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\r\n",
+        entry.status,
+        page.len()
+    );
+    if method != b"HEAD" {
+        response.push_str(&page);
+    }
+    response.into_bytes()
+}
+
+fn page(failure: &Failure, detail: Detail) -> String {
+    let entry = failure.code.entry();
+    let title = escape(entry.status);
+    let body = match detail {
+        Detail::Hidden => format!(
+            "<p>The page could not be made. If this is your site: look for <b>{}</b> in the web server's \
+             error log or in the file given by <code>--error-log</code>; <code>--debug</code> shows the reason here.</p>",
+            entry.code
+        ),
+        Detail::Shown => format!(
+            "<p><b>{}</b></p>\n<pre>{}</pre>\n<p>What to do: {}</p>",
+            escape(&failure.to_string()),
+            escape(&failure.detail),
+            escape(entry.remedy)
+        ),
+    };
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
+         <meta name=\"viewport\" content=\"width=device-width\">\
+         <style>body{{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}}\
+         pre{{background:#f4f4f4;padding:1em;overflow:auto}}</style></head>\n\
+         <body><h1>{title}</h1>\n{body}\n</body></html>\n"
+    )
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for char in printable(text).chars() {
+        match char {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            char => escaped.push(char),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure() -> Failure {
+        Failure::new(Code::RAISED, "ValueError: <b>\u{1b}[31m").with_detail("secret")
+    }
+
+    #[test]
+    fn a_visitor_sees_the_code_and_nothing_of_the_application() {
+        let response = response(&failure(), Detail::Hidden, ResponseForm::Cgi, b"GET");
+        let text = String::from_utf8(response).unwrap();
+        assert!(
+            text.starts_with("Status: 500 Internal Server Error\r\n"),
+            "{text}"
+        );
+        assert!(text.contains("WC040"));
+        assert!(!text.contains("secret") && !text.contains("ValueError"));
+    }
+
+    #[test]
+    fn the_debug_page_escapes_what_it_shows() {
+        let response = response(&failure(), Detail::Shown, ResponseForm::Nph, b"GET");
+        let text = String::from_utf8(response).unwrap();
+        assert!(text.starts_with("HTTP/1.1 500 "), "{text}");
+        assert!(text.contains("secret") && text.contains("&lt;b&gt;"));
+        assert!(!text.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn head_gets_no_body() {
+        let response = response(&failure(), Detail::Hidden, ResponseForm::Cgi, b"HEAD");
+        assert!(response.ends_with(b"\r\n\r\n"));
+    }
+}

@@ -1,0 +1,106 @@
+//! The careful ending: report, let the front die first, let go, and only then do late work.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use contract::handover::{Ending, Job};
+use pyo3::prelude::*;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open, set_parent_process_death_signal};
+
+use crate::descriptors::let_go_of_stderr;
+use crate::input::Input;
+use crate::response::Response;
+
+/// The front only drains what is left of the body; a server would kill it after three seconds.
+const FRONT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Non-daemon threads and `atexit` handlers have this long, in seconds.
+const LATE_WORK_LIMIT: u32 = 60;
+
+/// Ends the process for good. Does not return unless Python itself fails.
+///
+/// Apache finds a script that outlives its pipes "alive", signals it and sleeps before it goes on:
+/// the process that it knows, the front, must be gone when the last pipe closes (SURVEY section 0).
+pub fn end(
+    py: Python<'_>,
+    job: &Job,
+    ending: Ending,
+    mut control: impl Write,
+    input: &Mutex<Input>,
+    response: &Mutex<Response>,
+) -> PyResult<()> {
+    flush(py);
+    let front = i32::try_from(job.front).ok().and_then(Pid::from_raw);
+    let watch = front.and_then(|front| pidfd_open(front, PidfdFlags::empty()).ok());
+    // Up to here the front's end is ours; from here on it is the plan.
+    set_parent_process_death_signal(None).map_err(std::io::Error::from)?;
+    if control.write_all(&ending.encode()).is_ok()
+        && let Some(watch) = watch
+    {
+        py.detach(|| wait_for_end_of(&watch));
+    }
+    if let_go(job, input, response) {
+        late_work(py);
+    }
+    py.import("os")?.call_method1("_exit", (0,)).map(drop)
+}
+
+fn wait_for_end_of(process: &OwnedFd) {
+    let limit = Timespec::try_from(FRONT_LIMIT).ok();
+    let _ = poll(&mut [PollFd::new(process, PollFlags::IN)], limit.as_ref());
+}
+
+/// Whether every descriptor that the server waits for could be let go of.
+fn let_go(job: &Job, input: &Mutex<Input>, response: &Mutex<Response>) -> bool {
+    let log = job
+        .error_log
+        .as_ref()
+        .and_then(|log| OpenOptions::new().append(true).open(log).ok());
+    let released = |result: Option<std::io::Result<()>>| matches!(result, Some(Ok(())));
+    // A thread that is reading the body holds its lock: then only the process's end helps.
+    released(input.try_lock().ok().map(|mut input| input.release()))
+        && released(
+            response
+                .try_lock()
+                .ok()
+                .map(|mut response| response.release()),
+        )
+        && let_go_of_stderr(log.map(OwnedFd::from)).is_ok()
+}
+
+/// What Python does at its end, but for taking the interpreter apart: nobody would see it.
+fn late_work(py: Python<'_>) {
+    let result: PyResult<()> = (|| {
+        let signal = py.import("_signal")?;
+        signal.call_method1(
+            "signal",
+            (signal.getattr("SIGALRM")?, signal.getattr("SIG_DFL")?),
+        )?;
+        signal.call_method1("alarm", (LATE_WORK_LIMIT,))?;
+        let modules = py.import("sys")?.getattr("modules")?;
+        if modules.contains("threading")? {
+            py.import("threading")?.call_method0("_shutdown")?;
+        }
+        py.import("atexit")?.call_method0("_run_exitfuncs")?;
+        Ok(())
+    })();
+    if let Err(error) = result {
+        error.print(py);
+    }
+    flush(py);
+}
+
+fn flush(py: Python<'_>) {
+    if let Ok(sys) = py.import("sys") {
+        for name in ["stdout", "__stdout__", "stderr"] {
+            // The application may have put anything there.
+            let _ = sys
+                .getattr(name)
+                .and_then(|stream| stream.call_method0("flush"));
+        }
+    }
+}

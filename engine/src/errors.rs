@@ -1,0 +1,83 @@
+//! `wsgi.errors`: text to stderr and to the error log.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+use crate::input_stream::lock;
+
+/// `wsgi.errors` (PEP 3333): whole lines leave in one write each, the rest with `flush`.
+#[pyclass(frozen, name = "Errors", module = "wsgi_cgi")]
+pub struct Errors {
+    log: Option<PathBuf>,
+    pending: Mutex<Vec<u8>>,
+}
+
+impl Errors {
+    /// Writes to stderr, and to `log` as well.
+    pub fn new(log: Option<PathBuf>) -> Self {
+        Self {
+            log,
+            pending: Mutex::default(),
+        }
+    }
+
+    fn emit(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        // A closed stderr is no reason to fail a request.
+        let _ = std::io::stderr().write_all(bytes);
+        if let Some(log) = &self.log {
+            contract::report::append(log, bytes);
+        }
+    }
+}
+
+#[pymethods]
+impl Errors {
+    /// Takes `text`, a `str`; gives the number of its characters.
+    #[pyo3(signature = (text, /))]
+    fn write(&self, text: &Bound<'_, PyString>) -> PyResult<usize> {
+        let encoded = text.call_method1("encode", ("utf-8", "backslashreplace"))?;
+        let mut pending = lock(&self.pending)?;
+        pending.extend_from_slice(encoded.cast::<PyBytes>()?.as_bytes());
+        if let Some(end) = memchr::memrchr(b'\n', &pending) {
+            let rest = pending.split_off(end + 1);
+            self.emit(&pending);
+            *pending = rest;
+        }
+        text.len()
+    }
+
+    #[pyo3(signature = (lines, /))]
+    fn writelines(&self, lines: &Bound<'_, PyAny>) -> PyResult<()> {
+        for line in lines.try_iter()? {
+            self.write(line?.cast::<PyString>()?)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a line that has not ended yet.
+    pub fn flush(&self) -> PyResult<()> {
+        let pending = std::mem::take(&mut *lock(&self.pending)?);
+        self.emit(&pending);
+        Ok(())
+    }
+
+    fn writable(&self) -> bool {
+        true
+    }
+
+    fn isatty(&self) -> bool {
+        false
+    }
+
+    #[getter]
+    fn encoding(&self) -> &'static str {
+        "utf-8"
+    }
+}

@@ -1,0 +1,107 @@
+//! Python exceptions as failures, and failures as Python exceptions.
+
+use contract::codes::Code;
+use contract::report::Failure;
+use pyo3::create_exception;
+use pyo3::exceptions::{PyException, PySystemExit};
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyString, PyTraceback};
+
+create_exception!(
+    wsgi_cgi,
+    Error,
+    PyException,
+    "What the application gave cannot be made a response: (code, sentence)."
+);
+
+/// The exception that tells the application what it did wrong.
+pub fn raise(failure: &Failure) -> PyErr {
+    Error::new_err((failure.code.entry().code, failure.to_string()))
+}
+
+/// The failure that `error` means. `otherwise` is its code unless the exception says more.
+pub fn from_exception(py: Python<'_>, error: &PyErr, otherwise: Code) -> Failure {
+    let detail = traceback(py, error);
+    if let Some(code) = own_code(py, error) {
+        let text = error
+            .value(py)
+            .getattr("args")
+            .and_then(|args| args.get_item(1));
+        let text = text
+            .and_then(|text| text.extract::<String>())
+            .unwrap_or_default();
+        let reason = text.split_once(": ").map_or("", |(_, reason)| reason);
+        return Failure::new(code, reason).with_detail(detail);
+    }
+    let reason = match error.is_instance_of::<PySystemExit>(py) {
+        true => format!("sys.exit({})", argument(error.value(py))),
+        false => one_line(py, error),
+    };
+    Failure::new(otherwise, reason).with_detail(detail)
+}
+
+fn own_code(py: Python<'_>, error: &PyErr) -> Option<Code> {
+    if !error.is_instance_of::<Error>(py) {
+        return None;
+    }
+    let code = error.value(py).getattr("args").ok()?.get_item(0).ok()?;
+    let code = code.extract::<String>().ok()?;
+    Code::all().find(|candidate| candidate.entry().code == code)
+}
+
+fn argument(exit: &Bound<'_, PyAny>) -> String {
+    match exit.getattr("code") {
+        Ok(code) if !code.is_none() => code.repr().map(|repr| repr.to_string()).unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+/// `ValueError: the first line of its text`.
+fn one_line(py: Python<'_>, error: &PyErr) -> String {
+    let name = error
+        .get_type(py)
+        .name()
+        .map(|name| name.to_string())
+        .unwrap_or_default();
+    let text = error
+        .value(py)
+        .str()
+        .map(|text| text.to_string_lossy().into_owned());
+    match text.unwrap_or_default().lines().next() {
+        None | Some("") => name,
+        Some(line) => format!("{name}: {line}"),
+    }
+}
+
+/// The whole traceback as Python prints it, from the application's first frame on.
+fn traceback(py: Python<'_>, error: &PyErr) -> String {
+    let formatted = || -> PyResult<String> {
+        let frames = without_import_machinery(error.traceback(py))?;
+        let arguments = (error.get_type(py), error.value(py), frames);
+        let lines = py
+            .import("traceback")?
+            .call_method1("format_exception", arguments)?;
+        let joined = PyString::new(py, "").call_method1("join", (lines.cast::<PyList>()?,))?;
+        Ok(joined.cast::<PyString>()?.to_string_lossy().into_owned())
+    };
+    formatted().unwrap_or_else(|_| one_line(py, error))
+}
+
+/// The frames of Python's own import are no part of the application.
+fn without_import_machinery<'py>(
+    mut traceback: Option<Bound<'py, PyTraceback>>,
+) -> PyResult<Option<Bound<'py, PyTraceback>>> {
+    while let Some(frame) = &traceback {
+        let code = frame.getattr("tb_frame")?.getattr("f_code")?;
+        let file = code
+            .getattr("co_filename")?
+            .extract::<String>()
+            .unwrap_or_default();
+        if !file.starts_with("<frozen importlib") {
+            break;
+        }
+        let next = frame.getattr("tb_next")?;
+        traceback = next.cast_into::<PyTraceback>().ok();
+    }
+    Ok(traceback)
+}

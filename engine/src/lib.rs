@@ -1,0 +1,36 @@
+//! The engine: everything that touches a Python object; imported by the interpreter as `_wsgi_cgi`.
+
+use std::os::fd::RawFd;
+
+use pyo3::prelude::*;
+
+mod application;
+mod descriptors;
+mod ending;
+mod environ;
+mod errors;
+mod failure;
+mod file_wrapper;
+mod head;
+mod input;
+mod input_stream;
+mod loader;
+mod pump;
+mod request;
+mod response;
+mod site;
+mod start_response;
+mod startup;
+
+/// Serves the one request whose job can be read from descriptor `control`, then ends the process.
+///
+/// `progress` is an eventfd that tells the front how far the request got.
+#[pyfunction]
+fn serve(py: Python<'_>, control: RawFd, progress: RawFd) -> PyResult<()> {
+    request::serve(py, control, progress)
+}
+
+#[pymodule]
+fn _wsgi_cgi(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(serve, module)?)
+}

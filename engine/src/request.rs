@@ -1,0 +1,231 @@
+//! One request from its descriptors to its outcome: the sentence of PEP 3333.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::{Arc, Mutex};
+
+use contract::codes::Code;
+use contract::descriptors::adopt;
+use contract::handover::{Ending, Job, RUNNING};
+use contract::outcome::Outcome;
+use contract::report::{self, Failure};
+use pyo3::exceptions::PySystemExit;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+use crate::environ::{self, variable};
+use crate::errors::Errors;
+use crate::failure::from_exception;
+use crate::file_wrapper::FileWrapper;
+use crate::input::Input;
+use crate::input_stream::{InputStream, lock, uninterrupted};
+use crate::response::{Method, Response};
+use crate::start_response::{StartResponse, kind, write};
+use crate::{application, descriptors, ending, startup};
+
+/// Reads the job from `control`, serves the request on 0, 1 and 2, and ends the process.
+///
+/// Returns only with an error from before anything could be answered: Python prints it, and the
+/// front answers.
+pub fn serve(py: Python<'_>, control: RawFd, progress: RawFd) -> PyResult<()> {
+    let not_ours = || io::Error::other("the descriptors of the handover are not open");
+    let mut control = File::from(adopt(control).ok_or_else(not_ours)?);
+    let progress = adopt(progress).ok_or_else(not_ours)?;
+    let job = Job::read(&mut control)?;
+    rustix::io::write(&progress, &RUNNING.to_ne_bytes()).map_err(io::Error::from)?;
+    let own = descriptors::take_over()?;
+    let input = Arc::new(Mutex::new(Input::new(own.body, job.body)?));
+    let method = match variable(&job, "REQUEST_METHOD") {
+        Some(b"HEAD") => Method::Head,
+        _ => Method::Other,
+    };
+    let response = Response::new(own.response, input.clone(), progress, job.form, method)?;
+    let exchange = Exchange {
+        py,
+        job: &job,
+        input: input.clone(),
+        response: Arc::new(Mutex::new(response)),
+    };
+    let outcome = exchange.run()?;
+    let body_consumed = lock(&input).map_or(0, |input| input.consumed());
+    let ending = Ending {
+        outcome,
+        body_consumed,
+    };
+    ending::end(py, &job, ending, control, &input, &exchange.response)
+}
+
+struct Exchange<'a, 'py> {
+    py: Python<'py>,
+    job: &'a Job,
+    input: Arc<Mutex<Input>>,
+    response: Arc<Mutex<Response>>,
+}
+
+impl<'py> Exchange<'_, 'py> {
+    fn run(&self) -> PyResult<Outcome> {
+        startup::prepare(self.py, self.job)?;
+        let errors = Bound::new(self.py, Errors::new(self.job.error_log.clone()))?;
+        let outcome = match self.answer(&errors) {
+            Ok(()) => Outcome::Complete,
+            Err(_) if lock(&self.response)?.reader_is_gone() => Outcome::Complete,
+            Err(failure) => self.fail(&failure)?,
+        };
+        errors.get().flush()?;
+        if lock(&self.input).is_ok_and(|input| input.ended_early()) {
+            self.tell(&Failure::new(Code::BODY_ENDED_EARLY, ""));
+        }
+        Ok(outcome)
+    }
+
+    fn answer(&self, errors: &Bound<'py, Errors>) -> Result<(), Failure> {
+        let application = application::load(self.py, self.job)?;
+        let raised = |error: PyErr| self.failure(&error);
+        self.collect_garbage_again().map_err(raised)?;
+        let input = InputStream(self.input.clone());
+        let environ = environ::build(self.py, self.job, input, errors).map_err(raised)?;
+        let start_response = StartResponse(self.response.clone());
+        let body = application
+            .call1((environ, start_response))
+            .map_err(raised)?;
+
+        let sent = self.send(&body);
+        if let Err(error) = close(&body) {
+            self.tell(&from_exception(self.py, &error, Code::CLOSE_FAILED));
+        }
+        sent
+    }
+
+    /// What was imported stays: the collector need not look at it again.
+    fn collect_garbage_again(&self) -> PyResult<()> {
+        let gc = self.py.import("gc")?;
+        gc.call_method0("freeze")?;
+        gc.call_method0("enable")?;
+        Ok(())
+    }
+
+    fn send(&self, body: &Bound<'py, PyAny>) -> Result<(), Failure> {
+        let raised = |error: PyErr| self.failure(&error);
+        let wrong = |code| Err(Failure::new(code, ""));
+        if body.is_instance_of::<PyString>() {
+            return wrong(Code::RETURNED_STR);
+        }
+        if body.is_instance_of::<PyBytes>() {
+            return wrong(Code::RETURNED_BYTES);
+        }
+        let copied = match body.cast_exact::<FileWrapper>() {
+            Ok(file) => self.copy(file).map_err(raised)?,
+            Err(_) => false,
+        };
+        if !copied {
+            let Ok(blocks) = body.try_iter() else {
+                let reason = format!("it returned {}", kind(body));
+                return Err(Failure::new(Code::NOT_ITERABLE, reason));
+            };
+            let is_single = body.len().is_ok_and(|length| length == 1);
+            for block in blocks {
+                let block = block.map_err(raised)?;
+                if is_single && let Ok(bytes) = block.cast::<PyBytes>() {
+                    let length = bytes.as_bytes().len() as u64;
+                    lock(&self.response).map_err(raised)?.declare_length(length);
+                }
+                write(self.py, &self.response, &block).map_err(raised)?;
+                if lock(&self.response).map_err(raised)?.wants_no_more() {
+                    break;
+                }
+            }
+        }
+        self.finish()
+    }
+
+    /// Lets the kernel copy a file; gives false where Python must read it.
+    fn copy(&self, file: &Bound<'py, FileWrapper>) -> PyResult<bool> {
+        let mut response = lock(&self.response)?;
+        let response = &mut *response;
+        if response.is_silent() || !response.can_copy() {
+            return Ok(false);
+        }
+        let Some(extent) = file.get().extent(self.py)? else {
+            return Ok(false);
+        };
+        response.declare_length(extent.length);
+        let descriptor = descriptors::borrow(extent.descriptor);
+        let (start, mut offset) = (extent.offset, extent.offset);
+        let end = extent.offset + extent.length;
+        loop {
+            let left = end - offset;
+            match uninterrupted(self.py, || {
+                response.copy_some(&descriptor, &mut offset, left)
+            }) {
+                Ok(0) => return Ok(true),
+                Ok(_) => {}
+                // Not every pair of descriptors can do it (a log opened for append).
+                Err(error) if offset == start && is_invalid(self.py, &error) => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn finish(&self) -> Result<(), Failure> {
+        let raised = |error: PyErr| self.failure(&error);
+        let mut response = lock(&self.response).map_err(raised)?;
+        let response = &mut *response;
+        match uninterrupted(self.py, || response.finish()).map_err(raised)? {
+            // The response is whole: the server got what was promised.
+            Err(failure) if failure.code == Code::BODY_TOO_LONG => {
+                self.tell(&failure);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Tells a failure, and answers with an error page if nothing has left.
+    fn fail(&self, failure: &Failure) -> PyResult<Outcome> {
+        self.tell(failure);
+        let method = variable(self.job, "REQUEST_METHOD").unwrap_or_default();
+        let page = report::response(failure, self.job.detail, self.job.form, method);
+        let mut rest = page.as_slice();
+        let mut response = lock(&self.response)?;
+        let response = &mut *response;
+        match uninterrupted(self.py, || response.replace(&mut rest)) {
+            Err(_) if response.reader_is_gone() => Ok(Outcome::Complete),
+            result => result.map(|()| failure.code.entry().outcome),
+        }
+    }
+
+    fn failure(&self, error: &PyErr) -> Failure {
+        let code = match error.is_instance_of::<PySystemExit>(self.py) {
+            true => Code::EXITED,
+            false => Code::RAISED,
+        };
+        from_exception(self.py, error, code)
+    }
+
+    fn tell(&self, failure: &Failure) {
+        let part = |name| String::from_utf8_lossy(variable(self.job, name).unwrap_or_default());
+        let (method, script, path) = (
+            part("REQUEST_METHOD"),
+            part("SCRIPT_NAME"),
+            part("PATH_INFO"),
+        );
+        let request = format!("{method} {script}{path}");
+        report::tell(failure, &request, self.job.error_log.as_deref());
+    }
+}
+
+fn close(body: &Bound<'_, PyAny>) -> PyResult<()> {
+    if let Some(close) = body.getattr_opt("close")? {
+        close.call0()?;
+    }
+    Ok(())
+}
+
+fn is_invalid(py: Python<'_>, error: &PyErr) -> bool {
+    let number = error
+        .value(py)
+        .getattr("errno")
+        .and_then(|number| number.extract::<i32>());
+    number.is_ok_and(|number| number == rustix::io::Errno::INVAL.raw_os_error())
+}

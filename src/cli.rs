@@ -1,0 +1,292 @@
+//! What was typed, turned into what was meant: the only place with clap, option and variable names.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::error::ErrorKind;
+use clap::{Args, Parser};
+use contract::codes::Code;
+use contract::handover::{Detail, Site, Verbosity};
+use contract::report::Failure;
+
+use crate::plan::{NamedPython, Settings, Warm};
+
+const ABOUT: &str = "Runs any WSGI application, one request at a time, as a CGI program.";
+
+const DETAILS: &str = "\
+APP is one of
+  path/app.py            a file; also app.wsgi, or a script of any name with a #!wsgi-cgi line
+  path/app.py:name       an object in it; :factory() is called to make the application
+  package.module[:name]  a module, looked up from the working directory
+  path/                  a folder with wsgi.py, app.py, passenger_wsgi.py, or manage.py
+Without a name: `application`, `app`, the one object of a known framework, create_app(), make_app().
+
+Every option can also be set in the environment (WSGI_CGI_TIMEOUT=30) and in the first lines of
+the script (# wsgi-cgi: timeout=30). The command line wins, then the script, then the environment.
+
+Examples:
+  wsgi-cgi app.py                                        answers GET / on standard output
+  PATH_INFO=/users QUERY_STRING=n=1 wsgi-cgi app.py      another page
+  REQUEST_METHOD=POST CONTENT_LENGTH=3 wsgi-cgi app.py <<< a=1
+  #!/usr/bin/env wsgi-cgi                                the first line of a CGI script
+
+Exit status: 0 the response was complete; 1 the application failed; 2 wrong usage; 3 application or
+interpreter not found; 124 timed out; 128+N ended by signal N.";
+
+/// The command line: options, APP, and nothing that is read behind it.
+#[derive(Parser)]
+#[command(name = "wsgi-cgi", version, about = ABOUT, after_help = DETAILS, args_override_self = true)]
+struct CommandLine {
+    #[command(flatten)]
+    options: Options,
+    /// The application
+    #[arg(value_name = "APP")]
+    application: Option<OsString>,
+    /// Words that the web server made of the query (RFC 3875 section 4.4): never read
+    #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    ignored: Vec<OsString>,
+}
+
+/// The options of one source. A switch may be given as `--debug` or `--debug=false`.
+#[derive(Args, Default)]
+struct Options {
+    /// The interpreter or virtualenv to use, instead of the one found beside the application
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
+    /// Change into this folder first
+    #[arg(long, value_name = "DIR")]
+    chdir: Option<PathBuf>,
+    /// Put this folder before sys.path (repeatable)
+    #[arg(long, value_name = "DIR")]
+    path: Vec<PathBuf>,
+    /// The part of the URL that leads to the application, instead of what the server says
+    #[arg(long, value_name = "PREFIX")]
+    script_name: Option<OsString>,
+    /// End the run after this time, with the answer 504
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
+    /// Show the traceback in the error page
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), value_name = "BOOL")]
+    debug: Option<bool>,
+    /// Write failures and wsgi.errors to this file, too
+    #[arg(long, value_name = "FILE")]
+    error_log: Option<PathBuf>,
+    /// Run the whole of Python's site module (slower; sitecustomize and usercustomize run, too)
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), value_name = "BOOL")]
+    site: Option<bool>,
+    /// Reserved for warm mode: this version runs every request cold
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch())]
+    warm: Option<bool>,
+    #[arg(long, hide = true, value_parser = seconds)]
+    warm_idle: Option<Duration>,
+    #[arg(long, hide = true)]
+    warm_rehearse: Option<OsString>,
+    #[arg(long, hide = true)]
+    warm_spares: Option<u16>,
+    /// Tell which interpreter was chosen and why, and what was mended in the request
+    #[arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), value_name = "BOOL")]
+    verbose: Option<bool>,
+}
+
+/// The options' names, as they stand behind `WSGI_CGI_` and in a pragma.
+const NAMES: [&str; 13] = [
+    "python",
+    "chdir",
+    "path",
+    "script-name",
+    "timeout",
+    "debug",
+    "error-log",
+    "site",
+    "warm",
+    "warm-idle",
+    "warm-rehearse",
+    "warm-spares",
+    "verbose",
+];
+
+/// A command line that has been read, before the other sources are known.
+pub struct Typed {
+    /// APP, if there is one.
+    pub application: Option<OsString>,
+    options: Options,
+}
+
+/// What to do instead of running an application.
+pub enum Refusal {
+    /// `--help` or `--version`: the text for standard output.
+    Answered(String),
+    /// The command line cannot be read.
+    Wrong(Failure),
+}
+
+/// Reads the command line, without the program's name.
+pub fn parse(arguments: &[OsString]) -> Result<Typed, Refusal> {
+    let program = OsString::from("wsgi-cgi");
+    match CommandLine::try_parse_from(std::iter::once(&program).chain(arguments)) {
+        Ok(line) => Ok(Typed {
+            application: line.application,
+            options: line.options,
+        }),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            ) =>
+        {
+            Err(Refusal::Answered(error.to_string()))
+        }
+        Err(error) => Err(Refusal::Wrong(wrong(&error))),
+    }
+}
+
+impl Typed {
+    /// Overrides `settings` by what was typed; relative paths count from `here`.
+    pub fn apply(self, settings: &mut Settings, here: &Path) {
+        self.options.apply(settings, here, "--python");
+    }
+}
+
+/// Overrides `settings` by the variables `WSGI_CGI_NAME`; relative paths count from `here`.
+pub fn apply_environment<'a>(
+    variable: impl Fn(&str) -> Option<&'a [u8]>,
+    settings: &mut Settings,
+    here: &Path,
+) -> Result<(), Failure> {
+    for name in NAMES {
+        let key = format!("WSGI_CGI_{}", name.to_ascii_uppercase().replace('-', "_"));
+        let Some(value) = variable(&key) else {
+            continue;
+        };
+        let values: Vec<_> = match name {
+            // Several folders are separated as in PATH.
+            "path" => value
+                .split(|byte| *byte == b':')
+                .filter(|part| !part.is_empty())
+                .collect(),
+            _ => vec![value],
+        };
+        let words: Vec<_> = values
+            .into_iter()
+            .map(|value| option(name.as_bytes(), Some(value)))
+            .collect();
+        options(&words, &key)?.apply(settings, here, "WSGI_CGI_PYTHON");
+    }
+    Ok(())
+}
+
+/// Overrides `settings` by a script's pragma, whose words are `name` or `name=value`; relative paths
+/// count from the script's folder.
+pub fn apply_pragma(
+    words: &[OsString],
+    settings: &mut Settings,
+    folder: &Path,
+) -> Result<(), Failure> {
+    let source = "the script's wsgi-cgi line";
+    let words: Vec<_> = words
+        .iter()
+        .map(|word| option(word.as_bytes(), None))
+        .collect();
+    options(&words, source)?.apply(settings, folder, source);
+    Ok(())
+}
+
+impl Options {
+    /// Overrides `settings` by what is given here; relative paths count from `folder`.
+    fn apply(self, settings: &mut Settings, folder: &Path, source: &'static str) {
+        let absolute = |path: PathBuf| folder.join(path);
+        if let Some(path) = self.python {
+            // A bare name is looked up on PATH.
+            let is_name = path.components().count() == 1 && !folder.join(&path).exists();
+            settings.python = Some(NamedPython {
+                path: if is_name { path } else { absolute(path) },
+                named_by: source,
+            });
+        }
+        if let Some(folder) = self.chdir {
+            settings.chdir = Some(absolute(folder));
+        }
+        if !self.path.is_empty() {
+            settings.path = self.path.into_iter().map(absolute).collect();
+        }
+        if let Some(prefix) = self.script_name {
+            settings.script_name = Some(prefix);
+        }
+        if let Some(limit) = self.timeout {
+            // 0 lifts a limit that a weaker source has set.
+            settings.timeout = Some(limit).filter(|limit| !limit.is_zero());
+        }
+        if let Some(on) = self.debug {
+            settings.detail = if on { Detail::Shown } else { Detail::Hidden };
+        }
+        if let Some(file) = self.error_log {
+            settings.error_log = Some(absolute(file));
+        }
+        if let Some(on) = self.site {
+            settings.site = if on { Site::Python } else { Site::Engine };
+        }
+        if let Some(on) = self.warm {
+            settings.warm = if on { Warm::Wanted } else { Warm::Off };
+        }
+        if let Some(on) = self.verbose {
+            settings.verbosity = if on {
+                Verbosity::Verbose
+            } else {
+                Verbosity::Quiet
+            };
+        }
+    }
+}
+
+fn option(name: &[u8], value: Option<&[u8]>) -> OsString {
+    let mut word = OsString::from("--");
+    word.push(OsStr::from_bytes(name));
+    if let Some(value) = value {
+        word.push("=");
+        word.push(OsStr::from_bytes(value));
+    }
+    word
+}
+
+fn options(words: &[OsString], source: &str) -> Result<Options, Failure> {
+    if words.is_empty() {
+        return Ok(Options::default());
+    }
+    match parse(words) {
+        Ok(typed) => Ok(typed.options),
+        Err(Refusal::Wrong(failure)) => Err(Failure::new(
+            Code::BAD_SETTING,
+            format!("{source}: {}", failure.reason),
+        )),
+        Err(Refusal::Answered(_)) => Err(Failure::new(
+            Code::BAD_SETTING,
+            format!("{source}: not a setting"),
+        )),
+    }
+}
+
+fn wrong(error: &clap::Error) -> Failure {
+    let text = error.to_string();
+    let mut lines = text
+        .lines()
+        .map(|line| line.trim_start_matches("error: ").trim());
+    let first = lines.next().unwrap_or_default();
+    let rest: Vec<_> = lines
+        .filter(|line| !line.is_empty() && !line.starts_with("Usage"))
+        .collect();
+    Failure::new(Code::BAD_SETTING, first).with_detail(rest.join("\n"))
+}
+
+fn switch() -> BoolishValueParser {
+    BoolishValueParser::new()
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}

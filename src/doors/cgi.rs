@@ -1,0 +1,319 @@
+//! The CGI door: one request from the environment and standard input, the response on standard output.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use contract::codes::Code;
+use contract::handover::{BodyLength, Job, Packages, Source, Verbosity};
+use contract::outcome::Outcome;
+use contract::report::{self, Failure};
+
+use crate::cgi::arguments::split_shebang_words;
+use crate::cgi::meta_variables::MetaVariables;
+use crate::cgi::script::{ActionScript, Named, named, named_by_action};
+use crate::cgi::script_name::{Handler, repair};
+use crate::cli::{self, Refusal, Typed};
+use crate::plan::{Settings, Warm};
+use crate::pragma;
+use crate::python::discover::{self, Cause, Interpreter};
+use crate::runner::cold::{self, Ended, Progress};
+use crate::source::{self, Found};
+
+/// Serves the request that the environment describes.
+pub fn run(
+    arguments: Vec<OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Outcome {
+    let mut door = Door {
+        variables: MetaVariables::from_environment(environment),
+        settings: Settings::default(),
+    };
+    match door.prepare(arguments) {
+        Ok(request) => door.serve(request),
+        Err(Refusal::Answered(text)) => {
+            let _ = io::stdout().write_all(text.as_bytes());
+            Outcome::Complete
+        }
+        Err(Refusal::Wrong(failure)) => door.refuse(&failure),
+    }
+}
+
+struct Door {
+    variables: MetaVariables,
+    settings: Settings,
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self::Wrong(failure)
+    }
+}
+
+impl Door {
+    /// Everything that can be found out before anything is started.
+    fn prepare(&mut self, arguments: Vec<OsString>) -> Result<cold::Request, Refusal> {
+        let here = env::current_dir()
+            .map_err(|error| Failure::new(Code::NO_DIRECTORY, error.to_string()))?;
+        // First the environment's: what goes wrong below is told where it says.
+        cli::apply_environment(|name| self.variables.get(name), &mut self.settings, &here)?;
+        let executable = env::current_exe().ok();
+        let arguments = split_shebang_words(arguments, pragma::first_line);
+        let (typed, action) = self.believed(&arguments, executable.as_deref())?;
+        let application = match (&action, &typed.application) {
+            (Some(action), _) => action.file.as_os_str(),
+            (None, Some(application)) => application,
+            (None, None) => return Err(Failure::new(Code::NO_APPLICATION, "").into()),
+        };
+        let found = source::find(application, &here);
+        if let Ok(Found {
+            source: Source::File(file),
+            directory,
+            ..
+        }) = &found
+        {
+            let words = pragma::read(file).map_err(|error| source::unreadable(file, &error))?;
+            cli::apply_pragma(&words, &mut self.settings, directory)?;
+        }
+        typed.apply(&mut self.settings, &here);
+        let found = found?;
+        self.repair(action.as_ref());
+        let interpreter = self.interpreter(&found, executable.as_deref())?;
+        Ok(self.request(found, interpreter)?)
+    }
+
+    /// The arguments that come from the deployment, and the script that Apache's `Action` names.
+    fn believed(
+        &self,
+        arguments: &[OsString],
+        executable: Option<&Path>,
+    ) -> Result<(Typed, Option<ActionScript>), Refusal> {
+        if !self.variables.is_cgi() {
+            return Ok((cli::parse(arguments)?, None));
+        }
+        let executable = executable.unwrap_or(Path::new("/proc/self/exe"));
+        let named = match named(&self.variables, executable, arguments) {
+            Named::ByArguments(arguments) => {
+                let typed = match cli::parse(&arguments) {
+                    Err(Refusal::Answered(_)) => {
+                        return Err(Failure::new(Code::NO_APPLICATION, "").into());
+                    }
+                    typed => typed?,
+                };
+                if typed.application.is_some() {
+                    return Ok((typed, None));
+                }
+                // A wrapper script may be the handler of an `Action`.
+                match named_by_action(&self.variables, executable) {
+                    Named::ByAction(script) => return Ok((typed, Some(script))),
+                    Named::StartedDirectly => return Ok((typed, None)),
+                    other => other,
+                }
+            }
+            other => other,
+        };
+        match named {
+            Named::ByAction(script) => Ok((cli::parse(&[])?, Some(script))),
+            Named::Missing(path) => {
+                Err(Failure::new(Code::NO_SUCH_FILE, path.display().to_string()).into())
+            }
+            _ => Err(Failure::new(Code::STARTED_DIRECTLY, "").into()),
+        }
+    }
+
+    fn repair(&mut self, action: Option<&ActionScript>) {
+        let handler = match action {
+            Some(action) => Handler::Action {
+                extra_path: &action.extra_path,
+            },
+            None => Handler::None,
+        };
+        let option = self.settings.script_name.as_deref().map(OsStr::as_bytes);
+        let rule = repair(&mut self.variables, option, handler);
+        self.say(&rule.to_string());
+        if !self.variables.is_cgi() && self.variables.get("REQUEST_METHOD").is_none() {
+            if self.variables.get("PATH_INFO").is_none() {
+                self.variables.set("PATH_INFO", "/");
+            }
+            let path = String::from_utf8_lossy(self.variables.get("PATH_INFO").unwrap_or_default());
+            let text = format!("no CGI environment (REQUEST_METHOD): answering GET {path}\n");
+            report::tell_line(&text, None);
+        }
+        self.variables.complete();
+    }
+
+    fn interpreter(
+        &self,
+        found: &Found,
+        executable: Option<&Path>,
+    ) -> Result<Interpreter, Failure> {
+        let variable = |name| self.variables.get(name).map(OsStr::from_bytes);
+        let search = discover::Request {
+            option: self.settings.python.as_ref().map(|python| discover::Named {
+                path: &python.path,
+                source: python.named_by,
+            }),
+            virtual_env: variable("VIRTUAL_ENV"),
+            search_path: variable("PATH"),
+            application_dir: self
+                .settings
+                .chdir
+                .as_deref()
+                .filter(|_| is_module(found))
+                .unwrap_or(&found.directory),
+            application_owner: found.owner,
+            executable,
+            effective_user: rustix::process::geteuid().as_raw(),
+        };
+        let interpreter = discover::find(&search).map_err(|error| not_found(&error))?;
+        for skipped in &interpreter.skipped {
+            self.say(&skipped.to_string());
+        }
+        self.say(&described(&interpreter));
+        Ok(interpreter)
+    }
+
+    fn request(&self, found: Found, interpreter: Interpreter) -> Result<cold::Request, Failure> {
+        let body = self
+            .variables
+            .body_length()
+            .map_err(|error| Failure::new(Code::BAD_CONTENT_LENGTH, format!("{:?}", String::from_utf8_lossy(&error.value))))?;
+        if let Some(folder) = &self.settings.chdir
+            && let Err(error) = std::fs::read_dir(folder)
+            && error.kind() != io::ErrorKind::PermissionDenied
+        {
+            return Err(Failure::new(
+                Code::NO_DIRECTORY,
+                format!("{}: {error}", folder.display()),
+            ));
+        }
+        if self.settings.warm == Warm::Wanted {
+            self.say("warm mode is not in this version yet: the request runs cold");
+        }
+        let source = match (found.source, &self.settings.chdir) {
+            (Source::Module { name, .. }, Some(folder)) if found.owner.is_none() => {
+                Source::Module {
+                    name,
+                    directory: folder.clone(),
+                }
+            }
+            (source, _) => source,
+        };
+        Ok(cold::Request {
+            job: Job {
+                source,
+                callable: found.callable,
+                environment: self.variables.clone().into_vec(),
+                body,
+                form: self.variables.response_form(),
+                detail: self.settings.detail,
+                verbosity: self.settings.verbosity,
+                error_log: self.settings.error_log.clone(),
+                path: self.settings.path.clone(),
+                packages: packages(&interpreter),
+                interpreter: described(&interpreter),
+                site: self.settings.site,
+                front: 0,
+            },
+            interpreter,
+            chdir: self.settings.chdir.clone(),
+            timeout: self.settings.timeout,
+        })
+    }
+
+    fn serve(&self, request: cold::Request) -> Outcome {
+        let body = request.job.body;
+        match cold::serve(request) {
+            Ok(Ended {
+                outcome,
+                failure: None,
+                ..
+            }) => outcome,
+            Ok(Ended {
+                outcome,
+                failure: Some(failure),
+                progress,
+            }) => {
+                self.tell(&failure);
+                if progress != Progress::Answering {
+                    self.answer(&failure);
+                }
+                cold::drain_after_death(body);
+                outcome
+            }
+            Err(error) => self.refuse(&Failure::new(Code::SYSTEM, error.to_string())),
+        }
+    }
+
+    /// Ends a request for which nothing was started.
+    fn refuse(&self, failure: &Failure) -> Outcome {
+        self.tell(failure);
+        // By hand, the lines on stderr are enough.
+        if self.variables.is_cgi() || self.variables.get("REQUEST_METHOD").is_some() {
+            self.answer(failure);
+            cold::drain_after_death(self.variables.body_length().unwrap_or(BodyLength::Empty));
+        }
+        failure.code.entry().outcome
+    }
+
+    fn answer(&self, failure: &Failure) {
+        let method = self.variables.get("REQUEST_METHOD").unwrap_or_default();
+        let page = report::response(
+            failure,
+            self.settings.detail,
+            self.variables.response_form(),
+            method,
+        );
+        // A server that has gone away needs no answer.
+        let mut out = io::stdout().lock();
+        let _ = out.write_all(&page).and_then(|()| out.flush());
+    }
+
+    fn tell(&self, failure: &Failure) {
+        let part = |name| String::from_utf8_lossy(self.variables.get(name).unwrap_or_default());
+        let request = format!(
+            "{} {}{}",
+            part("REQUEST_METHOD"),
+            part("SCRIPT_NAME"),
+            part("PATH_INFO")
+        );
+        report::tell(failure, request.trim(), self.settings.error_log.as_deref());
+    }
+
+    fn say(&self, text: &str) {
+        if self.settings.verbosity == Verbosity::Verbose {
+            report::tell_line(&format!("{text}\n"), None);
+        }
+    }
+}
+
+fn is_module(found: &Found) -> bool {
+    matches!(found.source, Source::Module { .. }) && found.owner.is_none()
+}
+
+fn packages(interpreter: &Interpreter) -> Packages {
+    match &interpreter.virtualenv {
+        None => Packages::System,
+        Some(own) if own.include_system_site_packages => {
+            Packages::VirtualenvAndSystem(own.prefix.clone())
+        }
+        Some(own) => Packages::Virtualenv(own.prefix.clone()),
+    }
+}
+
+fn described(interpreter: &Interpreter) -> String {
+    format!("{}: {}", interpreter.program.display(), interpreter.reason)
+}
+
+fn not_found(error: &discover::NotFound) -> Failure {
+    let code = match error.cause {
+        Cause::TooOld { .. } => Code::PYTHON_TOO_OLD,
+        Cause::Unsupported { .. } => Code::PYTHON_UNSUPPORTED,
+        Cause::BrokenVirtualenv { .. } => Code::PYTHON_DID_NOT_START,
+        _ => Code::NO_PYTHON,
+    };
+    let skipped: Vec<_> = error.skipped.iter().map(ToString::to_string).collect();
+    Failure::new(code, error.to_string()).with_detail(skipped.join("\n"))
+}

@@ -1,0 +1,3 @@
+//! The ways in: each builds a request, runs it, and delivers the response.
+
+pub mod cgi;

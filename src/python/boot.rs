@@ -1,0 +1,255 @@
+//! Becomes the interpreter: its shared library is loaded here, or its program is executed.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int};
+use std::fs;
+use std::io::Write;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use contract::handover::Site;
+use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY, RTLD_LOCAL};
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::io::{FdFlags, fcntl_setfd};
+
+use super::discover::Interpreter;
+
+/// The engine, built by build.rs: an extension module for every CPython from 3.9 on.
+static ENGINE: &[u8] = include_bytes!(env!("WSGI_CGI_ENGINE"));
+
+const MODULE: &CStr = c"_wsgi_cgi";
+
+type Initializer = unsafe extern "C" fn() -> *mut std::ffi::c_void;
+type AppendInittab = unsafe extern "C" fn(*const c_char, Initializer) -> c_int;
+type BytesMain = unsafe extern "C" fn(c_int, *mut *mut c_char) -> c_int;
+
+/// Runs the engine in this process, with the descriptors of the handover. Returns if that fails.
+///
+/// `environment` is the request's: some of Python's own variables are honoured.
+pub fn start(
+    interpreter: &Interpreter,
+    site: Site,
+    environment: &[(Vec<u8>, Vec<u8>)],
+    control: OwnedFd,
+    progress: OwnedFd,
+) -> Result<()> {
+    let mut flags = flags(site, environment);
+    let serve = format!(
+        "_wsgi_cgi.serve({},{})",
+        control.as_raw_fd(),
+        progress.as_raw_fd()
+    );
+    match &interpreter.library {
+        Some(library) => {
+            flags.extend(["-c".into(), format!("import _wsgi_cgi;{serve}").into()]);
+            embed(&interpreter.program, library, flags)
+        }
+        None => {
+            let engine = EngineFile::new()?;
+            engine.keep_open()?;
+            fcntl_setfd(&control, FdFlags::empty())?;
+            fcntl_setfd(&progress, FdFlags::empty())?;
+            flags.extend(["-c".into(), engine.import_statement(&serve).into()]);
+            let error = Command::new(&interpreter.program).args(flags).exec();
+            Err(error).context("cannot be executed")
+        }
+    }
+}
+
+/// Ends the process at once, as a child whose interpreter could not be started.
+pub fn leave() -> ! {
+    // SAFETY: `_exit` runs nothing of this process; the parent answers for it.
+    unsafe { nix::libc::_exit(1) }
+}
+
+/// `-I`: the application's environment decides what is imported, not PYTHON* and the user's folders.
+fn flags(site: Site, environment: &[(Vec<u8>, Vec<u8>)]) -> Vec<OsString> {
+    let variable = |name: &str| {
+        let found = environment.iter().find(|(key, _)| key == name.as_bytes());
+        found
+            .map(|(_, value)| value.as_slice())
+            .filter(|value| !value.is_empty())
+    };
+    let mut flags: Vec<OsString> = vec!["-I".into()];
+    if site == Site::Engine {
+        flags.push("-S".into());
+    }
+    // Under a web server the locale is C; file names and streams are UTF-8 all the same.
+    let utf8 = if variable("PYTHONUTF8") == Some(b"0") {
+        "utf8=0"
+    } else {
+        "utf8"
+    };
+    flags.extend(["-X".into(), utf8.into()]);
+    if variable("PYTHONDONTWRITEBYTECODE").is_some() {
+        flags.push("-B".into());
+    }
+    match variable("PYTHONOPTIMIZE") {
+        None | Some(b"0") => {}
+        Some(b"2") => flags.push("-OO".into()),
+        Some(_) => flags.push("-O".into()),
+    }
+    for warning in variable("PYTHONWARNINGS")
+        .unwrap_or_default()
+        .split(|byte| *byte == b',')
+    {
+        if !warning.is_empty() {
+            flags.extend(["-W".into(), OsStr::from_bytes(warning).to_owned()]);
+        }
+    }
+    flags
+}
+
+fn embed(program: &Path, library: &Path, flags: Vec<OsString>) -> Result<()> {
+    let arguments = std::iter::once(program.as_os_str().to_owned()).chain(flags);
+    let arguments: Vec<CString> = arguments
+        .map(|argument| CString::new(argument.as_bytes()))
+        .collect::<Result<_, _>>()
+        .context("an argument holds a NUL byte")?;
+    // SAFETY: loading runs the initializers of the interpreter that the deployment chose, as
+    // executing its program would. Global: the engine finds the interpreter's functions there.
+    let python = unsafe { Library::open(Some(library), RTLD_LAZY | RTLD_GLOBAL) }
+        .with_context(|| format!("cannot load {}", library.display()))?;
+    let engine = load_engine()?;
+    // SAFETY: the symbol is in the stable ABI of every CPython from 3.9 on, with this type.
+    let append = unsafe { python.get::<AppendInittab>(b"PyImport_AppendInittab\0") }?;
+    // SAFETY: as above.
+    let main = unsafe { python.get::<BytesMain>(b"Py_BytesMain\0") }?;
+    // SAFETY: the engine exports its module's initializer under the name that Python prescribes.
+    let initialize = unsafe { engine.get::<Initializer>(b"PyInit__wsgi_cgi\0") }?;
+    // SAFETY: no interpreter runs in this process yet, as the function demands; the name is static.
+    if unsafe { append(MODULE.as_ptr(), *initialize) } != 0 {
+        bail!("no memory for the engine");
+    }
+    let mut pointers: Vec<*mut c_char> = arguments
+        .iter()
+        .map(|argument| argument.as_ptr().cast_mut())
+        .collect();
+    pointers.push(std::ptr::null_mut());
+    let count = c_int::try_from(arguments.len())?;
+    // SAFETY: `count` strings that end with NUL, behind them a null pointer, all alive during the
+    // call; Python copies them and does not write to them.
+    let status = unsafe { main(count, pointers.as_mut_ptr()) };
+    bail!("the interpreter ended with status {status}")
+}
+
+fn load_engine() -> Result<Library> {
+    let file = EngineFile::new()?;
+    // SAFETY: these are the bytes that our own build made.
+    let loaded = unsafe { Library::open(Some(&file.path), RTLD_LAZY | RTLD_LOCAL) };
+    loaded.context("cannot load the engine")
+}
+
+/// The engine where the loader can open it.
+struct EngineFile {
+    path: PathBuf,
+    place: Place,
+}
+
+enum Place {
+    Memory(OwnedFd),
+    /// Removed when it was loaded.
+    Disk(tempfile::TempPath),
+}
+
+impl EngineFile {
+    fn new() -> Result<Self> {
+        Self::in_memory()
+            .or_else(|_| Self::on_disk())
+            .context("cannot unpack the engine")
+    }
+
+    fn in_memory() -> Result<Self> {
+        let memory = memfd_create("wsgi-cgi-engine", MemfdFlags::CLOEXEC)?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}", memory.as_raw_fd()));
+        let mut file = fs::File::from(memory);
+        file.write_all(ENGINE)?;
+        // Without /proc there is no name for it.
+        fs::metadata(&path)?;
+        Ok(Self {
+            path,
+            place: Place::Memory(file.into()),
+        })
+    }
+
+    fn on_disk() -> Result<Self> {
+        let mut file = tempfile::Builder::new()
+            .prefix("wsgi-cgi-")
+            .suffix(".so")
+            .tempfile()?;
+        file.write_all(ENGINE)?;
+        let place = file.into_temp_path();
+        Ok(Self {
+            path: place.to_path_buf(),
+            place: Place::Disk(place),
+        })
+    }
+
+    /// Lets it live on through an exec.
+    fn keep_open(&self) -> Result<()> {
+        if let Place::Memory(memory) = &self.place {
+            fcntl_setfd(memory.as_fd(), FdFlags::empty())?;
+        }
+        Ok(())
+    }
+
+    /// Python statements that import the engine from here, then `then`.
+    fn import_statement(self, then: &str) -> String {
+        // Digits and what `tempfile` makes: nothing that Python would take for an escape.
+        let path = self.path.display();
+        let clean_up = match self.place {
+            Place::Memory(memory) => format!(
+                "import posix;posix.close({})",
+                std::os::fd::IntoRawFd::into_raw_fd(memory)
+            ),
+            Place::Disk(place) => {
+                // The program that is executed now removes it.
+                let _ = place.keep();
+                format!("import posix;posix.unlink({path:?})", path = self.path)
+            }
+        };
+        format!(
+            "import sys\n\
+             if sys.version_info<(3,9):sys.exit('wsgi-cgi needs Python 3.9 or newer; this is '+sys.version)\n\
+             import _frozen_importlib as b,_frozen_importlib_external as e\n\
+             s=b.ModuleSpec('_wsgi_cgi',e.ExtensionFileLoader('_wsgi_cgi','{path}'),origin='{path}')\n\
+             _wsgi_cgi=b.module_from_spec(s)\n\
+             s.loader.exec_module(_wsgi_cgi)\n\
+             {clean_up}\n\
+             {then}\n"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pythons_own_variables_become_flags() {
+        let variable =
+            |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+        let environment = [
+            variable("PYTHONOPTIMIZE", "2"),
+            variable("PYTHONWARNINGS", "error,ignore::DeprecationWarning"),
+            variable("PYTHONUTF8", "0"),
+        ];
+        let expected = [
+            "-I",
+            "-S",
+            "-X",
+            "utf8=0",
+            "-OO",
+            "-W",
+            "error",
+            "-W",
+            "ignore::DeprecationWarning",
+        ];
+        assert_eq!(flags(Site::Engine, &environment), expected);
+        assert_eq!(flags(Site::Python, &[]), ["-I", "-X", "utf8"]);
+    }
+}

@@ -1,0 +1,4 @@
+//! Finds the application's interpreter and becomes it.
+
+pub mod boot;
+pub mod discover;

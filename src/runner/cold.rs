@@ -1,0 +1,286 @@
+//! The cold runner: a child boots the interpreter; the parent, without Python, ends first.
+
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use contract::codes::Code;
+use contract::handover::{ANSWERING, BodyLength, Ending, Job, RUNNING};
+use contract::outcome::Outcome;
+use contract::report::Failure;
+use nix::sys::signal::Signal as Number;
+use nix::sys::signalfd::SignalFd;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::process::{
+    Pid, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, waitpid,
+};
+
+use crate::python::boot;
+use crate::python::discover::Interpreter;
+use crate::runner::drain::drain;
+use crate::runner::fork::{Side, fork};
+use crate::runner::signals;
+
+/// A child that was told to end has this long; web servers kill us after three seconds.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What is to be run, and how.
+pub struct Request {
+    /// For the engine.
+    pub job: Job,
+    /// The interpreter to boot.
+    pub interpreter: Interpreter,
+    /// The folder to change into.
+    pub chdir: Option<PathBuf>,
+    /// How long the answer may take.
+    pub timeout: Option<Duration>,
+}
+
+/// How a request ended, and what the parent has still to tell about it.
+pub struct Ended {
+    /// For the exit status.
+    pub outcome: Outcome,
+    /// Not told by the engine, which is dead.
+    pub failure: Option<Failure>,
+    /// Whether the response may have begun.
+    pub progress: Progress,
+}
+
+/// How far a request got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The engine never ran.
+    NotStarted,
+    /// The engine ran, and nothing has left.
+    Running,
+    /// The response may have begun: nobody else may answer.
+    Answering,
+}
+
+/// Serves the request on descriptors 0, 1 and 2.
+///
+/// On return the body is drained and, if it is whole, the response is written; the process should
+/// end at once: the child watches it, and lets go of the descriptors afterwards.
+pub fn serve(mut request: Request) -> io::Result<Ended> {
+    let (control, childs_control) = UnixStream::pair()?;
+    let progress = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+    let parent = rustix::process::getpid();
+    request.job.front = parent.as_raw_nonzero().get().unsigned_abs();
+    let deadline = request.timeout.map(|limit| Instant::now() + limit);
+    let signals = signals::listen()?;
+    match fork()? {
+        Side::Child => {
+            drop((control, signals));
+            let error = child(&request, parent, childs_control.into(), progress);
+            let text = format!("{}: {error:#}\n", request.interpreter.program.display());
+            contract::report::tell_line(&text, request.job.error_log.as_deref());
+            boot::leave();
+        }
+        Side::Parent(child) => {
+            drop(childs_control);
+            let mut parent = Parent {
+                child,
+                control,
+                signals,
+                progress,
+                told_to_end: None,
+            };
+            // A child that died already tells why below.
+            let _ = parent.control.write_all(&request.job.encode());
+            let end = parent.wait(deadline)?;
+            Ok(parent.conclude(end, &request))
+        }
+    }
+}
+
+/// Becomes the interpreter; returns only if that fails.
+fn child(request: &Request, parent: Pid, control: OwnedFd, progress: OwnedFd) -> anyhow::Error {
+    let prepared = || -> anyhow::Result<()> {
+        // By hand, a process of another group may not read the terminal.
+        if !rustix::termios::isatty(rustix::stdio::stdin()) {
+            rustix::process::setpgid(None, None)?;
+        }
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        if rustix::process::getppid() != Some(parent) {
+            anyhow::bail!("the parent process is gone");
+        }
+        signals::unblock();
+        if let Some(folder) = &request.chdir {
+            rustix::process::chdir(folder)?;
+        }
+        boot::start(
+            &request.interpreter,
+            request.job.site,
+            &request.job.environment,
+            control,
+            progress,
+        )
+    };
+    match prepared() {
+        Ok(()) => anyhow::anyhow!("the interpreter ended"),
+        Err(error) => error,
+    }
+}
+
+struct Parent {
+    child: Pid,
+    control: UnixStream,
+    signals: SignalFd,
+    progress: OwnedFd,
+    /// The signal that this process was told to end by.
+    told_to_end: Option<i32>,
+}
+
+/// Why waiting is over.
+enum End {
+    Reported(Ending),
+    Died(WaitStatus),
+    TimedOut,
+}
+
+impl Parent {
+    fn wait(&mut self, deadline: Option<Instant>) -> io::Result<End> {
+        let mut deadline = deadline;
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let limit = left.and_then(|left| Timespec::try_from(left).ok());
+            let control = self.control.as_fd();
+            let signals = self.signals.as_fd();
+            let mut polled = [
+                PollFd::new(&control, PollFlags::IN),
+                PollFd::new(&signals, PollFlags::IN),
+            ];
+            let ready = match poll(&mut polled, limit.as_ref()) {
+                Err(rustix::io::Errno::INTR) => continue,
+                result => result?,
+            };
+            let (reported, signalled) = (
+                !polled[0].revents().is_empty(),
+                !polled[1].revents().is_empty(),
+            );
+            if ready == 0 {
+                return self.end_by_force();
+            }
+            // First what the child has to say: it may have died right afterwards.
+            if reported && let Ok(ending) = Ending::read(&mut &self.control) {
+                return Ok(End::Reported(ending));
+            }
+            if signalled && self.pass_on()? {
+                deadline = Some(Instant::now() + GRACE);
+            }
+            let options = if reported {
+                WaitOptions::empty()
+            } else {
+                WaitOptions::NOHANG
+            };
+            if (reported || signalled)
+                && let Some((_, status)) = waitpid(Some(self.child), options)?
+            {
+                return Ok(End::Died(status));
+            }
+        }
+    }
+
+    /// Reads the signals that have come; gives true if the child was told to end.
+    fn pass_on(&mut self) -> io::Result<bool> {
+        let mut told = false;
+        while let Some(info) = self.signals.read_signal()? {
+            let number = i32::try_from(info.ssi_signo).unwrap_or(0);
+            if number == Number::SIGCHLD as i32 {
+                continue;
+            }
+            if let Some(signal) = Signal::from_named_raw(number) {
+                self.told_to_end = Some(number);
+                told = true;
+                // By hand the child is in our own group, and the terminal has told it as well.
+                let _ = kill_process_group(self.child, signal)
+                    .or_else(|_| kill_process(self.child, signal));
+            }
+        }
+        Ok(told)
+    }
+
+    /// The time is over: the engine's fault handler shows the Python stack, then nothing is left.
+    fn end_by_force(&mut self) -> io::Result<End> {
+        if self.told_to_end.is_none() {
+            let _ = kill_process(self.child, Signal::ABORT);
+            let limit = Timespec::try_from(GRACE).map_err(io::Error::other)?;
+            let control = self.control.as_fd();
+            // Its end closes the control socket.
+            let _ = poll(&mut [PollFd::new(&control, PollFlags::IN)], Some(&limit));
+        }
+        self.kill_group();
+        let status = waitpid(Some(self.child), WaitOptions::empty())?;
+        Ok(match (self.told_to_end, status) {
+            (Some(_), Some((_, status))) => End::Died(status),
+            _ => End::TimedOut,
+        })
+    }
+
+    fn kill_group(&self) {
+        let _ = kill_process_group(self.child, Signal::KILL)
+            .or_else(|_| kill_process(self.child, Signal::KILL));
+    }
+
+    fn conclude(&self, end: End, request: &Request) -> Ended {
+        let progress = self.progress();
+        let body = request.job.body;
+        let ended = |outcome, failure| Ended {
+            outcome,
+            failure,
+            progress,
+        };
+        let failure = match end {
+            End::Reported(ending) => {
+                drain(body, ending.body_consumed);
+                return ended(ending.outcome, None);
+            }
+            End::TimedOut => {
+                let limit = request.timeout.unwrap_or_default().as_secs_f64();
+                Failure::new(Code::TIMED_OUT, format!("{limit} seconds"))
+            }
+            End::Died(status) => {
+                // Whatever it had started is nobody's any more.
+                self.kill_group();
+                died(status, progress, &request.job.interpreter)
+            }
+        };
+        let outcome = match self.told_to_end {
+            Some(number) => Outcome::Killed(u8::try_from(number).unwrap_or(0)),
+            None => failure.code.entry().outcome,
+        };
+        ended(outcome, Some(failure))
+    }
+
+    fn progress(&self) -> Progress {
+        let mut counter = [0; 8];
+        let count = rustix::io::read(&self.progress, &mut counter);
+        match count.map(|_| u64::from_ne_bytes(counter)) {
+            Ok(sum) if sum >= RUNNING + ANSWERING => Progress::Answering,
+            Ok(RUNNING..) => Progress::Running,
+            _ => Progress::NotStarted,
+        }
+    }
+}
+
+/// Drains the body of a request whose engine died or never ran: how much was read is not known.
+pub fn drain_after_death(body: BodyLength) {
+    drain(body, 0);
+}
+
+fn died(status: WaitStatus, progress: Progress, interpreter: &str) -> Failure {
+    if let Some(number) = status.terminating_signal() {
+        let name = Number::try_from(number).map_or("unknown", Number::as_str);
+        return Failure::new(Code::CRASHED, name);
+    }
+    let exit = status.exit_status().unwrap_or_default();
+    match progress {
+        Progress::NotStarted => {
+            let reason = format!("{interpreter}; it ended with exit status {exit}");
+            Failure::new(Code::PYTHON_DID_NOT_START, reason)
+        }
+        _ => Failure::new(Code::DIED, format!("exit status {exit}")),
+    }
+}
