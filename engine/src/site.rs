@@ -12,6 +12,10 @@ use pyo3::types::{PyDict, PyList, PyString};
 /// `sitedir` (setuptools' namespace packages).
 const RUN_PTH_LINE: &std::ffi::CStr = c"def addpackage(line, sitedir):\n    exec(line)\n";
 
+/// The line of setuptools' distutils-precedence.pth, which most virtualenvs before Python 3.12 have.
+/// It costs a hello application a quarter of its time, and each import a call.
+const SETUPTOOLS_LINE: &str = "import os; var = 'SETUPTOOLS_USE_DISTUTILS'; enabled = os.environ.get(var, 'local') == 'local'; enabled and __import__('_distutils_hack').add_shim();";
+
 /// Adds the site directories to `sys.path`, processes their `.pth` files, sets `sys.prefix`.
 pub fn add_packages(py: Python<'_>, packages: &Packages) -> PyResult<()> {
     let sys = py.import("sys")?;
@@ -143,7 +147,45 @@ fn add_pth_file(path: &Bound<'_, PyList>, directory: &Path, file: &Path) -> PyRe
     Ok(())
 }
 
+/// Runs an import line, or sees to it that it runs when it matters.
 fn run_import_line(py: Python<'_>, line: &str, directory: &Path) -> PyResult<()> {
+    if line.trim_end() == SETUPTOOLS_LINE {
+        let finder = Bound::new(py, DistutilsFinder(directory.to_owned()))?;
+        let finders = py.import("sys")?.getattr("meta_path")?.cast_into::<PyList>()?;
+        return finders.insert(0, finder);
+    }
+    run_line(py, line, directory)
+}
+
+/// Stands in for setuptools' finder until something asks for `distutils`.
+#[pyclass(frozen, module = "wsgi_cgi")]
+struct DistutilsFinder(PathBuf);
+
+#[pymethods]
+impl DistutilsFinder {
+    #[pyo3(signature = (name, path=None, target=None))]
+    fn find_spec<'py>(
+        this: &Bound<'py, Self>,
+        name: &str,
+        path: Option<Bound<'py, PyAny>>,
+        target: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        // What setuptools' own finder has something to say about.
+        if !(matches!(name, "distutils" | "pip") || name.starts_with("test.")) {
+            return Ok(None);
+        }
+        let py = this.py();
+        let finders = py.import("sys")?.getattr("meta_path")?;
+        finders.call_method1("remove", (this,))?;
+        run_line(py, SETUPTOOLS_LINE, &this.get().0)?;
+        let first = finders.get_item(0)?;
+        first
+            .call_method1("find_spec", (name, path, target))
+            .map(Some)
+    }
+}
+
+fn run_line(py: Python<'_>, line: &str, directory: &Path) -> PyResult<()> {
     let globals = PyDict::new(py);
     py.run(RUN_PTH_LINE, Some(&globals), None)?;
     if let Some(addpackage) = globals.get_item("addpackage")? {

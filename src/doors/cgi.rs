@@ -176,10 +176,12 @@ impl Door {
     }
 
     fn request(&self, found: Found, interpreter: Interpreter) -> Result<cold::Request, Failure> {
-        let body = self
-            .variables
-            .body_length()
-            .map_err(|error| Failure::new(Code::BAD_CONTENT_LENGTH, format!("{:?}", String::from_utf8_lossy(&error.value))))?;
+        let body = self.variables.body_length().map_err(|error| {
+            Failure::new(
+                Code::BAD_CONTENT_LENGTH,
+                format!("{:?}", String::from_utf8_lossy(&error.value)),
+            )
+        })?;
         if let Some(folder) = &self.settings.chdir
             && let Err(error) = std::fs::read_dir(folder)
             && error.kind() != io::ErrorKind::PermissionDenied
