@@ -11,28 +11,20 @@ create_exception!(
     wsgi_cgi,
     Error,
     PyException,
-    "What the application gave cannot be made a response: (code, sentence)."
+    "What the application gave cannot be made a response."
 );
 
 /// The exception that tells the application what it did wrong.
 pub fn raise(failure: &Failure) -> PyErr {
-    Error::new_err((failure.code.entry().code, failure.to_string()))
+    Error::new_err(failure.to_string())
 }
 
 /// The failure that `error` means. `otherwise` is its code unless the exception says more.
 pub fn from_exception(py: Python<'_>, error: &PyErr, otherwise: Code) -> Failure {
-    let detail = traceback(py, error);
-    if let Some(code) = own_code(py, error) {
-        let text = error
-            .value(py)
-            .getattr("args")
-            .and_then(|args| args.get_item(1));
-        let text = text
-            .and_then(|text| text.extract::<String>())
-            .unwrap_or_default();
-        let reason = text.split_once(": ").map_or("", |(_, reason)| reason);
-        return Failure::new(code, reason).with_detail(detail);
+    if let Some(failure) = own(py, error) {
+        return failure;
     }
+    let detail = traceback(py, error);
     let reason = match error.is_instance_of::<PySystemExit>(py) {
         true => format!("sys.exit({})", argument(error.value(py))),
         false => one_line(py, error),
@@ -40,13 +32,19 @@ pub fn from_exception(py: Python<'_>, error: &PyErr, otherwise: Code) -> Failure
     Failure::new(otherwise, reason).with_detail(detail)
 }
 
-fn own_code(py: Python<'_>, error: &PyErr) -> Option<Code> {
+/// The failure that [`raise`] made `error` of, with the lines of the application that led to it.
+fn own(py: Python<'_>, error: &PyErr) -> Option<Failure> {
     if !error.is_instance_of::<Error>(py) {
         return None;
     }
-    let code = error.value(py).getattr("args").ok()?.get_item(0).ok()?;
-    let code = code.extract::<String>().ok()?;
-    Code::all().find(|candidate| candidate.entry().code == code)
+    let text = error.value(py).to_string();
+    let code = Code::all().find(|code| text.starts_with(code.entry().code))?;
+    let reason = text.split_once(": ").map_or("", |(_, reason)| reason);
+    let failure = Failure::new(code, reason);
+    Some(match error.traceback(py) {
+        Some(_) => failure.with_detail(traceback(py, error)),
+        None => failure,
+    })
 }
 
 fn argument(exit: &Bound<'_, PyAny>) -> String {

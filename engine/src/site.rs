@@ -151,7 +151,10 @@ fn add_pth_file(path: &Bound<'_, PyList>, directory: &Path, file: &Path) -> PyRe
 fn run_import_line(py: Python<'_>, line: &str, directory: &Path) -> PyResult<()> {
     if line.trim_end() == SETUPTOOLS_LINE {
         let finder = Bound::new(py, DistutilsFinder(directory.to_owned()))?;
-        let finders = py.import("sys")?.getattr("meta_path")?.cast_into::<PyList>()?;
+        let finders = py
+            .import("sys")?
+            .getattr("meta_path")?
+            .cast_into::<PyList>()?;
         return finders.insert(0, finder);
     }
     run_line(py, line, directory)
