@@ -2,6 +2,7 @@
 
 use std::env;
 use std::error::Error;
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -41,5 +42,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         .join("engine")
         .join("libwsgi_cgi_engine.so");
     println!("cargo::rustc-env=WSGI_CGI_ENGINE={}", engine.display());
+
+    // The unwinder is linked in: one library less to find and load at each start of the program.
+    let scripts = PathBuf::from(variable("OUT_DIR")?).join("link");
+    fs::create_dir_all(&scripts)?;
+    fs::write(scripts.join("libgcc_s.so"), "INPUT(-lgcc_eh)\n")?;
+    println!("cargo::rustc-link-search=native={}", scripts.display());
     Ok(())
 }

@@ -1,6 +1,16 @@
-//! Lets the engine's unit tests link without any libpython: they touch no Python object.
+//! Link settings: unit tests without any libpython, and no library to load beside the engine.
 
-fn main() {
+use std::path::PathBuf;
+use std::{env, fs, io};
+
+fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
+    // The unit tests touch no Python object.
     println!("cargo::rustc-link-arg=-Wl,--unresolved-symbols=ignore-all");
+    // The unwinder is linked in.
+    let scripts = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("link");
+    fs::create_dir_all(&scripts)?;
+    fs::write(scripts.join("libgcc_s.so"), "INPUT(-lgcc_eh)\n")?;
+    println!("cargo::rustc-link-search=native={}", scripts.display());
+    Ok(())
 }

@@ -59,7 +59,7 @@ fn let_go(job: &Job, input: &Mutex<Input>, response: &Mutex<Response>) -> bool {
     let log = job
         .error_log
         .as_ref()
-        .and_then(|log| OpenOptions::new().append(true).open(log).ok());
+        .and_then(|log| OpenOptions::new().append(true).create(true).open(log).ok());
     let released = |result: Option<std::io::Result<()>>| matches!(result, Some(Ok(())));
     // A thread that is reading the body holds its lock: then only the process's end helps.
     released(input.try_lock().ok().map(|mut input| input.release()))

@@ -3,8 +3,8 @@
 
 use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int};
 use std::fs;
-use std::io::Write;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use contract::handover::Site;
-use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY, RTLD_LOCAL};
+use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LOCAL, RTLD_NOW};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
 
@@ -29,11 +30,13 @@ type BytesMain = unsafe extern "C" fn(c_int, *mut *mut c_char) -> c_int;
 
 /// Runs the engine in this process, with the descriptors of the handover. Returns if that fails.
 ///
-/// `environment` is the request's: some of Python's own variables are honoured.
+/// `environment` is the request's: some of Python's own variables are honoured. `engine` is complete
+/// when something can be read from `control`.
 pub fn start(
     interpreter: &Interpreter,
     site: Site,
     environment: &[(Vec<u8>, Vec<u8>)],
+    engine: EngineFile,
     control: OwnedFd,
     progress: OwnedFd,
 ) -> Result<()> {
@@ -46,10 +49,10 @@ pub fn start(
     match &interpreter.library {
         Some(library) => {
             flags.extend(["-c".into(), format!("import _wsgi_cgi;{serve}").into()]);
-            embed(&interpreter.program, library, flags)
+            embed(&interpreter.program, library, flags, engine, &control)
         }
         None => {
-            let engine = EngineFile::new()?;
+            wait_for(&control)?;
             engine.keep_open()?;
             fcntl_setfd(&control, FdFlags::empty())?;
             fcntl_setfd(&progress, FdFlags::empty())?;
@@ -104,17 +107,25 @@ fn flags(site: Site, environment: &[(Vec<u8>, Vec<u8>)]) -> Vec<OsString> {
     flags
 }
 
-fn embed(program: &Path, library: &Path, flags: Vec<OsString>) -> Result<()> {
+fn embed(
+    program: &Path,
+    library: &Path,
+    flags: Vec<OsString>,
+    engine: EngineFile,
+    control: &OwnedFd,
+) -> Result<()> {
     let arguments = std::iter::once(program.as_os_str().to_owned()).chain(flags);
     let arguments: Vec<CString> = arguments
         .map(|argument| CString::new(argument.as_bytes()))
         .collect::<Result<_, _>>()
         .context("an argument holds a NUL byte")?;
     // SAFETY: loading runs the initializers of the interpreter that the deployment chose, as
-    // executing its program would. Global: the engine finds the interpreter's functions there.
-    let python = unsafe { Library::open(Some(library), RTLD_LAZY | RTLD_GLOBAL) }
+    // executing its program would. Global: the engine finds the interpreter's functions there. Now:
+    // most of its thousand functions are called at its start, and one by one they are found slower.
+    let python = unsafe { Library::open(Some(library), RTLD_NOW | RTLD_GLOBAL) }
         .with_context(|| format!("cannot load {}", library.display()))?;
-    let engine = load_engine()?;
+    wait_for(control)?;
+    let engine = engine.load()?;
     // SAFETY: the symbol is in the stable ABI of every CPython from 3.9 on, with this type.
     let append = unsafe { python.get::<AppendInittab>(b"PyImport_AppendInittab\0") }?;
     // SAFETY: as above.
@@ -137,27 +148,27 @@ fn embed(program: &Path, library: &Path, flags: Vec<OsString>) -> Result<()> {
     bail!("the interpreter ended with status {status}")
 }
 
-fn load_engine() -> Result<Library> {
-    let file = EngineFile::new()?;
-    // SAFETY: these are the bytes that our own build made.
-    let loaded = unsafe { Library::open(Some(&file.path), RTLD_LAZY | RTLD_LOCAL) };
-    loaded.context("cannot load the engine")
+fn wait_for(control: &OwnedFd) -> Result<()> {
+    poll(&mut [PollFd::new(control, PollFlags::IN)], None)?;
+    Ok(())
 }
 
-/// The engine where the loader can open it.
-struct EngineFile {
+/// The engine where the loader can open it. The front makes it before it forks; while the child
+/// loads the interpreter, the parent, which has nothing else to do, fills it.
+pub struct EngineFile {
     path: PathBuf,
     place: Place,
 }
 
 enum Place {
-    Memory(OwnedFd),
-    /// Removed when it was loaded.
-    Disk(tempfile::TempPath),
+    Memory(fs::File),
+    /// To be removed when it was loaded.
+    Disk,
 }
 
 impl EngineFile {
-    fn new() -> Result<Self> {
+    /// An empty file in memory, or a full one on disk where that cannot be.
+    pub fn new() -> Result<Self> {
         Self::in_memory()
             .or_else(|_| Self::on_disk())
             .context("cannot unpack the engine")
@@ -166,13 +177,11 @@ impl EngineFile {
     fn in_memory() -> Result<Self> {
         let memory = memfd_create("wsgi-cgi-engine", MemfdFlags::CLOEXEC)?;
         let path = PathBuf::from(format!("/proc/self/fd/{}", memory.as_raw_fd()));
-        let mut file = fs::File::from(memory);
-        file.write_all(ENGINE)?;
         // Without /proc there is no name for it.
         fs::metadata(&path)?;
         Ok(Self {
             path,
-            place: Place::Memory(file.into()),
+            place: Place::Memory(memory.into()),
         })
     }
 
@@ -182,11 +191,41 @@ impl EngineFile {
             .suffix(".so")
             .tempfile()?;
         file.write_all(ENGINE)?;
-        let place = file.into_temp_path();
+        let (_, path) = file.keep()?;
         Ok(Self {
-            path: place.to_path_buf(),
-            place: Place::Disk(place),
+            path,
+            place: Place::Disk,
         })
+    }
+
+    /// Completes the file.
+    pub fn fill(&mut self) -> io::Result<()> {
+        match &mut self.place {
+            Place::Memory(file) => file.write_all(ENGINE),
+            Place::Disk => Ok(()),
+        }
+    }
+
+    fn load(&self) -> Result<Library> {
+        // SAFETY: these are the bytes that our own build made.
+        let loaded = unsafe { Library::open(Some(&self.path), RTLD_NOW | RTLD_LOCAL) };
+        match (loaded, &self.place) {
+            // The system may forbid to execute what is in memory only.
+            (Err(_), Place::Memory(_)) => {
+                let file = Self::on_disk()?;
+                let loaded = file.load();
+                file.remove();
+                loaded
+            }
+            (loaded, _) => loaded.context("cannot load the engine"),
+        }
+    }
+
+    /// Removes what is on disk, when the request is over.
+    pub fn remove(&self) {
+        if let Place::Disk = self.place {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 
     /// Lets it live on through an exec.
@@ -199,18 +238,11 @@ impl EngineFile {
 
     /// Python statements that import the engine from here, then `then`.
     fn import_statement(self, then: &str) -> String {
-        // Digits and what `tempfile` makes: nothing that Python would take for an escape.
+        // Digits, or what `tempfile` makes: nothing that Python would take for an escape.
         let path = self.path.display();
         let clean_up = match self.place {
-            Place::Memory(memory) => format!(
-                "import posix;posix.close({})",
-                std::os::fd::IntoRawFd::into_raw_fd(memory)
-            ),
-            Place::Disk(place) => {
-                // The program that is executed now removes it.
-                let _ = place.keep();
-                format!("import posix;posix.unlink({path:?})", path = self.path)
-            }
+            Place::Memory(file) => format!("import posix;posix.close({})", file.into_raw_fd()),
+            Place::Disk => "pass".to_owned(),
         };
         format!(
             "import sys\n\

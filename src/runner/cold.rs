@@ -17,7 +17,7 @@ use rustix::process::{
     Pid, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, waitpid,
 };
 
-use crate::python::boot;
+use crate::python::boot::{self, EngineFile};
 use crate::python::discover::Interpreter;
 use crate::runner::drain::drain;
 use crate::runner::fork::{Side, fork};
@@ -70,10 +70,11 @@ pub fn serve(mut request: Request) -> io::Result<Ended> {
     request.job.front = parent.as_raw_nonzero().get().unsigned_abs();
     let deadline = request.timeout.map(|limit| Instant::now() + limit);
     let signals = signals::listen()?;
+    let mut engine = EngineFile::new().map_err(io::Error::other)?;
     match fork()? {
         Side::Child => {
             drop((control, signals));
-            let error = child(&request, parent, childs_control.into(), progress);
+            let error = child(&request, parent, engine, childs_control.into(), progress);
             let text = format!("{}: {error:#}\n", request.interpreter.program.display());
             contract::report::tell_line(&text, request.job.error_log.as_deref());
             boot::leave();
@@ -87,16 +88,24 @@ pub fn serve(mut request: Request) -> io::Result<Ended> {
                 progress,
                 told_to_end: None,
             };
+            engine.fill()?;
             // A child that died already tells why below.
             let _ = parent.control.write_all(&request.job.encode());
             let end = parent.wait(deadline)?;
+            engine.remove();
             Ok(parent.conclude(end, &request))
         }
     }
 }
 
 /// Becomes the interpreter; returns only if that fails.
-fn child(request: &Request, parent: Pid, control: OwnedFd, progress: OwnedFd) -> anyhow::Error {
+fn child(
+    request: &Request,
+    parent: Pid,
+    engine: EngineFile,
+    control: OwnedFd,
+    progress: OwnedFd,
+) -> anyhow::Error {
     let prepared = || -> anyhow::Result<()> {
         // By hand, a process of another group may not read the terminal.
         if !rustix::termios::isatty(rustix::stdio::stdin()) {
@@ -114,6 +123,7 @@ fn child(request: &Request, parent: Pid, control: OwnedFd, progress: OwnedFd) ->
             &request.interpreter,
             request.job.site,
             &request.job.environment,
+            engine,
             control,
             progress,
         )

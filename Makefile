@@ -1,0 +1,53 @@
+# Each target is what a person could type; `make help` lists them.
+CARGO ?= cargo
+PREFIX ?= /usr/local
+PROGRAM = target/release/wsgi-cgi
+
+# What `make run` needs, and what the tests and the benchmark need besides.
+RUN_PACKAGES = gcc python3 python3-venv
+TEST_PACKAGES = $(RUN_PACKAGES) apache2 lighttpd nginx fcgiwrap util-linux
+BENCH_PACKAGES = $(TEST_PACKAGES) hyperfine
+
+.PHONY: help run test bench install build lint clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+
+run: .setup-run build examples/flask/.venv  ## build, then answer a CGI request: hello, then Flask
+	@echo; echo "== a CGI request, answered by examples/hello/app.py"
+	$(PROGRAM) examples/hello/app.py
+	@echo; echo "== a CGI request, answered by examples/flask/app.py in its virtualenv"
+	$(PROGRAM) examples/flask/app.py
+
+test: .setup-test  ## every test: units, engine, real frameworks, real web servers
+	$(CARGO) test --workspace --locked
+
+bench: .setup-bench build  ## cold speed and the careful ending, against wsgiref and a C program
+	bench/run
+
+install: build  ## copy the one file to $(PREFIX)/bin
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/wsgi-cgi
+
+build:  ## the release build, target/release/wsgi-cgi
+	$(CARGO) build --release --locked
+
+lint:  ## formatting and clippy
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+clean:  ## remove what was built
+	$(CARGO) clean
+
+examples/flask/.venv: examples/flask/requirements.txt
+	python3 -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+# System packages: installed where apt-get may, else named.
+.PHONY: .setup-run .setup-test .setup-bench
+.setup-run:
+	@./setup-packages $(RUN_PACKAGES)
+.setup-test:
+	@./setup-packages $(TEST_PACKAGES)
+.setup-bench:
+	@./setup-packages $(BENCH_PACKAGES)

@@ -1,0 +1,5 @@
+//! How the program is called: APP, options and where they may stand, errors before Python starts.
+
+mod application;
+mod errors;
+mod settings;

@@ -1,0 +1,258 @@
+//! The careful ending, signals, time limits, and servers that write all before they read.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::response::Response;
+use crate::support::run::{Run, Watch};
+use crate::support::until;
+
+struct Running {
+    child: Child,
+    input: ChildStdin,
+    output: ChildStdout,
+    _watch: Watch,
+}
+
+fn start(run: &Run) -> Running {
+    let mut command = run.command();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    Running {
+        input: child.stdin.take().unwrap(),
+        output: child.stdout.take().unwrap(),
+        _watch: Watch::over(&child),
+        child,
+    }
+}
+
+impl Running {
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// The process that runs the application.
+    fn workers(&self) -> Vec<PathBuf> {
+        let id = self.child.id();
+        let children =
+            fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        children
+            .split_whitespace()
+            .map(|pid| Path::new("/proc").join(pid))
+            .collect()
+    }
+
+    fn read_all(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.output.read_to_end(&mut out).unwrap();
+        out
+    }
+
+    fn errors(&mut self) -> String {
+        let mut err = String::new();
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut err)
+            .unwrap();
+        err
+    }
+
+    /// Waits until the application is in `time.sleep`.
+    fn until_it_sleeps(&self) {
+        until("the application", || {
+            let calls = self
+                .workers()
+                .into_iter()
+                .map(|worker| fs::read_to_string(worker.join("syscall")));
+            // clock_nanosleep on x86-64, on others; select in older Pythons.
+            calls.flatten().any(|call| {
+                ["230 ", "115 ", "23 ", "270 ", "72 "]
+                    .iter()
+                    .any(|number| call.starts_with(number))
+            })
+        });
+    }
+}
+
+#[test]
+fn the_response_ends_when_the_known_process_is_gone_and_late_work_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let sign = folder.path().join("sign");
+    let mut running = start(&Run::of("manners.py:works_late").variable("QUERY_STRING", &sign));
+    let out = running.read_all();
+    // End of file came: nobody holds the pipes any more, and the process has ended before.
+    let status = running.child.try_wait().unwrap();
+    assert!(
+        status.is_some_and(|status| status.success()),
+        "the process is still there"
+    );
+    assert_eq!(running.errors(), "");
+    assert_eq!(Response::parse(&out).unwrap().body, b"done");
+
+    fs::write(&sign, "").unwrap();
+    for name in ["sign.thread", "sign.atexit"] {
+        until(name, || folder.path().join(name).exists());
+    }
+}
+
+/// SURVEY section 0, row 1: under mod_cgid, stdin and stdout are one socket.
+#[test]
+fn an_answer_to_an_unread_body_survives_on_one_socket() {
+    for size in [5, 3 << 20] {
+        for _ in 0..10 {
+            let (server, script) = UnixStream::pair().unwrap();
+            let run = Run::of("manners.py:leaves_the_body")
+                .request("POST", "/")
+                .variable("CONTENT_LENGTH", size.to_string());
+            let mut command = run.command();
+            command
+                .stdin(OwnedFd::from(script.try_clone().unwrap()))
+                .stdout(OwnedFd::from(script));
+            let mut child = command.spawn().unwrap();
+            drop(command);
+            let _watch = Watch::over(&child);
+            // The server cannot write it all, and goes on to the response.
+            let _ = (&server).write_all(&vec![b'x'; size]);
+            let _ = server.shutdown(Shutdown::Write);
+            let mut out = Vec::new();
+            (&server).read_to_end(&mut out).unwrap();
+            assert_eq!(Response::parse(&out).unwrap().body, b"no");
+            assert!(child.wait().unwrap().success());
+        }
+    }
+}
+
+#[test]
+fn an_unread_body_on_a_pipe_is_taken_to_its_end() {
+    let size = 3 << 20;
+    let mut running = start(
+        &Run::of("manners.py:leaves_the_body")
+            .request("POST", "/")
+            .variable("CONTENT_LENGTH", size.to_string()),
+    );
+    // fcgiwrap gives up when it cannot write the whole body.
+    running.input.write_all(&vec![b'x'; size]).unwrap();
+    assert_eq!(Response::parse(&running.read_all()).unwrap().body, b"no");
+}
+
+/// SURVEY section 0, row 2: Apache and fcgiwrap write the whole body before they read any output.
+#[test]
+fn output_before_input_never_deadlocks() {
+    let size = 2 << 20;
+    for name in ["echoes", "answers_before_it_reads"] {
+        let run = Run::of(&format!("manners.py:{name}"))
+            .request("POST", "/")
+            .variable("CONTENT_LENGTH", size.to_string());
+        let mut running = start(&run);
+        running.input.write_all(&vec![b'x'; size]).unwrap();
+        assert!(Response::parse(&running.read_all()).unwrap().body.len() >= size);
+        assert!(running.child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_application_quietly() {
+    let mut running = start(&Run::of("manners.py:writes_for_ever"));
+    let mut some = [0; 100];
+    running.output.read_exact(&mut some).unwrap();
+    drop(running.output);
+    assert!(running.child.wait().unwrap().success());
+    let mut err = String::new();
+    running
+        .child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut err)
+        .unwrap();
+    assert_eq!(err, "closed\n");
+}
+
+#[test]
+fn the_time_limit_is_a_504_that_shows_where_it_was() {
+    let done = Run::of("manners.py:sleeps").option("--timeout=1").done();
+    done.assert_status("504 Gateway Timeout")
+        .assert_told("in sleeps")
+        .assert_told("WC054")
+        .assert_exit(124);
+    let done = Run::of("manners.py:sleeps_in_the_middle")
+        .option("--timeout=1")
+        .done();
+    done.assert_status("200 OK")
+        .assert_body("first")
+        .assert_exit(124);
+}
+
+#[test]
+fn the_time_limit_leaves_no_process_behind() {
+    let done = Run::of("manners.py:has_a_child")
+        .option("--timeout=1")
+        .done();
+    done.assert_exit(124);
+    let child = done.err.lines().next().unwrap().to_owned();
+    until("the end of the application's child", || {
+        !Path::new("/proc").join(&child).exists()
+    });
+}
+
+#[test]
+fn a_signal_to_the_known_process_ends_the_application() {
+    for (signal, number) in [(Signal::TERM, 15), (Signal::INT, 2), (Signal::HUP, 1)] {
+        let mut running = start(&Run::of("manners.py:sleeps"));
+        running.until_it_sleeps();
+        let workers = running.workers();
+        kill_process(running.pid(), signal).unwrap();
+        let out = running.read_all();
+        let status = running.child.wait().unwrap();
+        assert_eq!(status.code(), Some(128 + number), "{}", running.errors());
+        let response = Response::parse(&out).unwrap();
+        assert_eq!(response.field("Status"), Some("500 Internal Server Error"));
+        assert!(!workers.is_empty() && workers.iter().all(|worker| !worker.exists()));
+    }
+}
+
+#[test]
+fn the_application_dies_with_the_known_process() {
+    let mut running = start(&Run::of("manners.py:sleeps"));
+    running.until_it_sleeps();
+    let workers = running.workers();
+    kill_process(running.pid(), Signal::KILL).unwrap();
+    assert_eq!(running.child.wait().unwrap().signal(), Some(9));
+    for worker in workers {
+        // A zombie until init reaps it.
+        until("the application's end", || {
+            fs::read(worker.join("cmdline"))
+                .unwrap_or_default()
+                .is_empty()
+        });
+    }
+}
+
+#[test]
+fn no_temporary_file_remains() {
+    let folder = tempfile::tempdir().unwrap();
+    let size = 2 << 20;
+    let run = Run::of("manners.py:answers_before_it_reads").variable("TMPDIR", folder.path());
+    let run = run
+        .request("POST", "/")
+        .variable("CONTENT_LENGTH", size.to_string());
+    let mut running = start(&run);
+    running.input.write_all(&vec![b'x'; size]).unwrap();
+    running.read_all();
+    running.child.wait().unwrap();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}

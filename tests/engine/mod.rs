@@ -1,0 +1,9 @@
+//! The engine's promises (PEP 3333): what an application is given, and what becomes of what it gives.
+
+mod ending;
+mod files;
+mod input;
+mod interpreters;
+mod manners;
+mod process;
+mod start_response;

@@ -1,0 +1,8 @@
+//! The integration tests: one binary, the real executable, real servers, real frameworks.
+#![cfg(test)]
+
+mod cli;
+mod engine;
+mod frameworks;
+mod servers;
+mod support;

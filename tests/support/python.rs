@@ -1,0 +1,79 @@
+//! The interpreters of this machine: every CPython from 3.9 on, with a shared libpython and without.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The interpreter for tests that need only one.
+pub fn default() -> PathBuf {
+    PathBuf::from("/usr/bin/python3")
+}
+
+/// All of them, each by its own executable.
+pub fn all() -> &'static [PathBuf] {
+    static FOUND: OnceLock<Vec<PathBuf>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let mut found: Vec<PathBuf> = ["/usr/bin", "/usr/local/bin"]
+            .iter()
+            .flat_map(versions_in)
+            .collect();
+        let pyenv = std::env::var_os("PYENV_ROOT")
+            .map(PathBuf::from)
+            .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".pyenv")));
+        if let Some(Ok(entries)) = pyenv.map(|root| fs::read_dir(root.join("versions"))) {
+            found.extend(
+                entries
+                    .flatten()
+                    .flat_map(|entry| versions_in(entry.path().join("bin"))),
+            );
+        }
+        found.push(without_library());
+        found.sort();
+        found
+    })
+}
+
+fn versions_in(folder: impl AsRef<Path>) -> Vec<PathBuf> {
+    let names = (9..20).map(|minor| folder.as_ref().join(format!("python3.{minor}")));
+    names.filter(|path| path.is_file()).collect()
+}
+
+/// Debian's own interpreter is linked statically; where its library is not beside it, it is executed
+/// instead of loaded. The standard library's folder is Debian's.
+pub fn without_library() -> PathBuf {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let real = fs::canonicalize("/usr/bin/python3").unwrap();
+        let name = real.file_name().unwrap();
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("without-library");
+        let program = folder.join("bin").join(name);
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(folder.join("bin")).unwrap();
+        fs::create_dir_all(folder.join("lib")).unwrap();
+        fs::copy(&real, &program).unwrap();
+        symlink(
+            Path::new("/usr/lib").join(name),
+            folder.join("lib").join(name),
+        )
+        .unwrap();
+        program
+    })
+    .clone()
+}
+
+/// A fresh virtualenv without packages, in `folder`; gives its interpreter.
+pub fn virtualenv(base: &Path, folder: &Path) -> PathBuf {
+    let made = Command::new(base)
+        .args(["-m", "venv", "--without-pip"])
+        .arg(folder)
+        .output()
+        .unwrap();
+    assert!(
+        made.status.success(),
+        "{base:?} -m venv: {}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    folder.join("bin/python")
+}
