@@ -3,6 +3,10 @@ CARGO ?= cargo
 PREFIX ?= /usr/local
 PROGRAM = target/release/wsgi-cgi
 
+# A request as a web server hands it to a CGI program (RFC 3875).
+CGI_REQUEST = GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD=GET SCRIPT_NAME= PATH_INFO=/ QUERY_STRING= \
+	SERVER_NAME=localhost SERVER_PORT=80 SERVER_PROTOCOL=HTTP/1.1
+
 # What `make run` needs, and what the tests and the benchmark need besides.
 RUN_PACKAGES = gcc python3 python3-venv
 TEST_PACKAGES = $(RUN_PACKAGES) apache2 lighttpd nginx fcgiwrap util-linux
@@ -15,9 +19,9 @@ help:  ## this list
 
 run: .setup-run build examples/flask/.venv  ## build, then answer a CGI request: hello, then Flask
 	@echo; echo "== a CGI request, answered by examples/hello/app.py"
-	$(PROGRAM) examples/hello/app.py
+	env $(CGI_REQUEST) $(PROGRAM) examples/hello/app.py
 	@echo; echo "== a CGI request, answered by examples/flask/app.py in its virtualenv"
-	$(PROGRAM) examples/flask/app.py
+	env $(CGI_REQUEST) $(PROGRAM) examples/flask/app.py
 
 test: .setup-test  ## every test: units, engine, real frameworks, real web servers
 	$(CARGO) test --workspace --locked

@@ -27,8 +27,13 @@ pub fn run(
     arguments: Vec<OsString>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Outcome {
+    let variables = MetaVariables::from_environment(environment);
     let mut door = Door {
-        variables: MetaVariables::from_environment(environment),
+        caller: match variables.is_cgi() || variables.get("REQUEST_METHOD").is_some() {
+            true => Caller::Server,
+            false => Caller::Person,
+        },
+        variables,
         settings: Settings::default(),
     };
     match door.prepare(arguments) {
@@ -41,7 +46,17 @@ pub fn run(
     }
 }
 
+/// Who started the program.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    /// With a CGI environment, or at least a REQUEST_METHOD.
+    Server,
+    /// By hand, without any.
+    Person,
+}
+
 struct Door {
+    caller: Caller,
     variables: MetaVariables,
     settings: Settings,
 }
@@ -133,7 +148,7 @@ impl Door {
         let option = self.settings.script_name.as_deref().map(OsStr::as_bytes);
         let rule = repair(&mut self.variables, option, handler);
         self.say(&rule.to_string());
-        if !self.variables.is_cgi() && self.variables.get("REQUEST_METHOD").is_none() {
+        if self.caller == Caller::Person {
             if self.variables.get("PATH_INFO").is_none() {
                 self.variables.set("PATH_INFO", "/");
             }
@@ -239,7 +254,10 @@ impl Door {
                 progress,
             }) => {
                 self.tell(&failure);
-                if progress != Progress::Answering {
+                // A person who has ended the run wants no page.
+                let is_interrupted =
+                    self.caller == Caller::Person && matches!(outcome, Outcome::Killed(_));
+                if progress != Progress::Answering && !is_interrupted {
                     self.answer(&failure);
                 }
                 cold::drain_after_death(body);
@@ -253,7 +271,7 @@ impl Door {
     fn refuse(&self, failure: &Failure) -> Outcome {
         self.tell(failure);
         // By hand, the lines on stderr are enough.
-        if self.variables.is_cgi() || self.variables.get("REQUEST_METHOD").is_some() {
+        if self.caller == Caller::Server {
             self.answer(failure);
             cold::drain_after_death(self.variables.body_length().unwrap_or(BodyLength::Empty));
         }

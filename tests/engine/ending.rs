@@ -226,6 +226,16 @@ fn a_signal_to_the_known_process_ends_the_application() {
 }
 
 #[test]
+fn a_person_who_interrupts_gets_the_prompt_and_no_page() {
+    let application = crate::support::app("manners.py:sleeps");
+    let mut running = start(&Run::by_hand(&[application]));
+    running.until_it_sleeps();
+    kill_process(running.pid(), Signal::INT).unwrap();
+    assert_eq!(running.read_all(), b"");
+    assert_eq!(running.child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
 fn the_application_dies_with_the_known_process() {
     let mut running = start(&Run::of("manners.py:sleeps"));
     running.until_it_sleeps();
