@@ -21,6 +21,7 @@ mod response;
 mod site;
 mod start_response;
 mod startup;
+mod termination;
 
 /// Serves the one request whose job can be read from descriptor `control`, then ends the process.
 ///

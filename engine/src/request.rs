@@ -22,7 +22,7 @@ use crate::input::Input;
 use crate::input_stream::{InputStream, lock, uninterrupted};
 use crate::response::{Method, Response};
 use crate::start_response::{StartResponse, kind, write};
-use crate::{application, descriptors, ending, startup};
+use crate::{application, descriptors, ending, startup, termination};
 
 /// Reads the job from `control`, serves the request on 0, 1 and 2, and ends the process.
 ///
@@ -67,7 +67,9 @@ impl<'py> Exchange<'_, 'py> {
     fn run(&self) -> PyResult<Outcome> {
         startup::prepare(self.py, self.job)?;
         let errors = Bound::new(self.py, Errors::new(self.job.error_log.clone()))?;
-        let outcome = match self.answer(&errors) {
+        let answered = self.answer(&errors);
+        termination::end_if_told(self.py)?;
+        let outcome = match answered {
             Ok(()) => Outcome::Complete,
             Err(_) if lock(&self.response)?.reader_is_gone() => Outcome::Complete,
             Err(failure) => self.fail(&failure)?,
@@ -216,6 +218,7 @@ impl<'py> Exchange<'_, 'py> {
 }
 
 fn close(body: &Bound<'_, PyAny>) -> PyResult<()> {
+    termination::set_closing();
     if let Some(close) = body.getattr_opt("close")? {
         close.call0()?;
     }

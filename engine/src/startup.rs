@@ -6,7 +6,7 @@ use contract::handover::{Job, Site, Source};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
-use crate::site;
+use crate::{site, termination};
 
 /// Prepares the interpreter for the job; afterwards the application can be imported.
 pub fn prepare(py: Python<'_>, job: &Job) -> PyResult<()> {
@@ -18,9 +18,7 @@ pub fn prepare(py: Python<'_>, job: &Job) -> PyResult<()> {
     sys.setattr("stdout", sys.getattr("stderr")?)?;
     // A crash shows the Python stack; the front sends SIGABRT when time is over.
     py.import("faulthandler")?.call_method1("enable", (2,))?;
-    let signal = py.import("_signal")?;
-    let arguments = (signal.getattr("SIGINT")?, signal.getattr("SIG_DFL")?);
-    signal.call_method1("signal", arguments)?;
+    termination::prepare(py)?;
 
     if job.site == Site::Engine {
         site::add_packages(py, &job.packages)?;

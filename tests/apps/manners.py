@@ -264,3 +264,16 @@ def complains(environ, start_response):
     errors.flush()
     start_response("200 OK", TEXT)
     return [b"ok"]
+
+
+def tidies_up(environ, start_response):
+    start_response("200 OK", TEXT)
+
+    def blocks():
+        yield b"first"
+        try:
+            time.sleep(300)
+        finally:
+            print("tidied up", file=sys.stderr)
+
+    return Closing(blocks())

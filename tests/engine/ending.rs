@@ -226,6 +226,20 @@ fn a_signal_to_the_known_process_ends_the_application() {
 }
 
 #[test]
+fn sigterm_lets_the_application_tidy_up() {
+    let mut running = start(&Run::of("manners.py:tidies_up"));
+    running.until_it_sleeps();
+    kill_process(running.pid(), Signal::TERM).unwrap();
+    running.read_all();
+    assert_eq!(running.child.wait().unwrap().code(), Some(143));
+    let told = running.errors();
+    assert!(
+        told.starts_with("tidied up\nclosed\n") && told.contains("SIGTERM"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_person_who_interrupts_gets_the_prompt_and_no_page() {
     let application = crate::support::app("manners.py:sleeps");
     let mut running = start(&Run::by_hand(&[application]));

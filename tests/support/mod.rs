@@ -1,8 +1,10 @@
 //! The one set of helpers: the program, its interpreters, and what it answers.
 
+pub mod http;
 pub mod python;
 pub mod response;
 pub mod run;
+pub mod server;
 
 use std::path::{Path, PathBuf};
 use std::thread;
