@@ -26,18 +26,17 @@ pub fn take_over() -> io::Result<Descriptors> {
     Ok(Descriptors { body, response })
 }
 
-/// Lets go of 1 and 2 where the web server waits for their end: a pipe or a socket.
+/// Lets go of 1 and 2, for late work: it writes to `log`.
 ///
-/// A log file or a terminal stays: late work may still write to it. Otherwise it writes to `log`,
-/// or nowhere.
+/// Without one, what the web server waits for, a pipe or a socket, is replaced by nothing; a log file
+/// or a terminal stays.
 pub fn let_go_of_stderr(log: Option<OwnedFd>) -> io::Result<()> {
-    let kind = FileType::from_raw_mode(fstat(stdio::stderr())?.st_mode);
-    if !matches!(kind, FileType::Fifo | FileType::Socket) {
-        return Ok(());
-    }
     let target = match log {
         Some(log) => log,
-        None => null()?,
+        None => match FileType::from_raw_mode(fstat(stdio::stderr())?.st_mode) {
+            FileType::Fifo | FileType::Socket => null()?,
+            _ => return Ok(()),
+        },
     };
     stdio::dup2_stdout(target.as_fd())?;
     stdio::dup2_stderr(target)?;

@@ -59,6 +59,11 @@ def do_unread(environ, start_response):
     return [b"who are you?"]
 
 
+def do_unread_stream(environ, start_response):
+    """Its end is the end of the connection to the server: a reset there loses it."""
+    yield from do_unread(environ, start_response)
+
+
 def do_redirect(environ, start_response):
     start_response("302 Found", TEXT + [("Location", "/elsewhere?x=1")])
     return [b"over there"]

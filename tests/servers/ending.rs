@@ -15,8 +15,9 @@ fn an_answer_to_an_unread_body_arrives_200_times_of_200() {
     for kind in ALL {
         let server = server(kind);
         let mut connection = Connection::to(server.port);
+        let target = "/cgi-bin/app.cgi/unread_stream";
         for _ in 0..200 {
-            let reply = connection.exchange("POST", "/cgi-bin/app.cgi/unread", &[], b"12345");
+            let reply = connection.exchange("POST", target, &[], b"12345");
             assert_eq!(
                 (reply.status, reply.text().as_str()),
                 (401, "who are you?"),
@@ -31,8 +32,8 @@ fn an_answer_to_a_large_unread_body_arrives() {
     let body = vec![b'x'; 3 << 20];
     for kind in ALL {
         let server = server(kind);
-        for _ in 0..20 {
-            let reply = exchange(server, "POST", "/unread", &[], &body);
+        for path in ["/unread", "/unread_stream"].repeat(10) {
+            let reply = exchange(server, "POST", path, &[], &body);
             assert_eq!(
                 (reply.status, reply.text().as_str()),
                 (401, "who are you?"),

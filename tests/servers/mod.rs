@@ -2,8 +2,12 @@
 
 mod ending;
 mod exchanges;
+mod faults;
 mod forms;
 mod mounts;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use crate::support::http::{Connection, Reply};
 use crate::support::server::Server;
@@ -19,6 +23,14 @@ fn exchange(
 ) -> Reply {
     let target = format!("/cgi-bin/app.cgi{path}");
     Connection::to(server.port).exchange(method, &target, fields, body)
+}
+
+/// Puts a script into the server's `cgi-bin`; gives its address.
+fn deploy(server: &Server, name: &str, text: &str) -> String {
+    let file = server.root.join("cgi-bin").join(name);
+    fs::write(&file, text).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    format!("/cgi-bin/{name}")
 }
 
 /// A string that the application saw in its environ.

@@ -29,7 +29,7 @@ pub fn all() -> &'static [PathBuf] {
                     .flat_map(|entry| versions_in(entry.path().join("bin"))),
             );
         }
-        found.push(without_library());
+        found.push(with_library());
         found.sort();
         found
     })
@@ -40,24 +40,45 @@ fn versions_in(folder: impl AsRef<Path>) -> Vec<PathBuf> {
     names.filter(|path| path.is_file()).collect()
 }
 
-/// Debian's own interpreter is linked statically; where its library is not beside it, it is executed
-/// instead of loaded. The standard library's folder is Debian's.
-pub fn without_library() -> PathBuf {
+/// Debian's own interpreter is executed as it is. This is the same one in its shared library, with a
+/// program that does nothing but start it, as `./configure --enable-shared` makes it.
+pub fn with_library() -> PathBuf {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
         let real = fs::canonicalize("/usr/bin/python3").unwrap();
-        let name = real.file_name().unwrap();
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("without-library");
-        let program = folder.join("bin").join(name);
+        let name = real.file_name().unwrap().to_str().unwrap();
+        let library = format!("lib{name}.so.1.0");
+        let found = fs::read_dir("/usr/lib")
+            .unwrap()
+            .flatten()
+            .map(|folder| folder.path().join(&library))
+            .find(|path| path.exists());
+        let found =
+            found.unwrap_or_else(|| panic!("{library} is missing: apt-get install libpython3-dev"));
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("with-library");
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(folder.join("bin")).unwrap();
         fs::create_dir_all(folder.join("lib")).unwrap();
-        fs::copy(&real, &program).unwrap();
         symlink(
             Path::new("/usr/lib").join(name),
             folder.join("lib").join(name),
         )
         .unwrap();
+        symlink(&found, folder.join("lib").join(&library)).unwrap();
+        let text = "int Py_BytesMain(int, char **);\n\
+                    int main(int count, char **words) { return Py_BytesMain(count, words); }\n";
+        fs::write(folder.join("main.c"), text).unwrap();
+        let program = folder.join("bin").join(name);
+        let made = Command::new("gcc")
+            .arg("-o")
+            .args([&program, &folder.join("main.c"), &found])
+            .output()
+            .unwrap();
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
         program
     })
     .clone()

@@ -15,9 +15,14 @@ pub(super) struct Program {
     pub real: PathBuf,
     /// What runs it.
     pub form: Form,
+    /// Whether the interpreter is in the file itself, not in a shared library that it loads.
+    pub is_whole: bool,
     /// Device and inode: two names with the same are one file.
     pub identity: (u64, u64),
 }
+
+/// A program that only loads libpython has some ten kilobytes, one that is the interpreter has millions.
+const WHOLE: u64 = 1 << 20;
 
 /// What a program file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +83,7 @@ impl Program {
             path: path.to_path_buf(),
             real,
             form,
+            is_whole: metadata.size() > WHOLE,
             identity: (metadata.dev(), metadata.ino()),
         }
     }
