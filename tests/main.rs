@@ -4,5 +4,6 @@
 mod cli;
 mod engine;
 mod frameworks;
+mod house;
 mod servers;
 mod support;

@@ -65,6 +65,36 @@ def reads(environ, start_response):
     return [str(size).encode()]
 
 
+class Known:
+    """A body of known length that takes a moment to end, as each of Flask's or Django's does."""
+
+    def __init__(self, sign, seconds):
+        self.sign = sign
+        self.seconds = seconds
+        self.blocks = iter([b"%010d" % os.getpid()])
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self.blocks)
+
+    def close(self):
+        time.sleep(self.seconds)
+        make(self.sign + ".closed")
+
+
+def has_length(environ, start_response, seconds=0):
+    sign = environ["QUERY_STRING"]
+    atexit.register(make, sign + ".late")
+    start_response("200 OK", TEXT + [("Content-Length", "10")])
+    return Known(sign, seconds)
+
+
+def closes_slowly(environ, start_response):
+    return has_length(environ, start_response, seconds=3)
+
+
 def works_late(environ, start_response):
     sign = environ["QUERY_STRING"]
 

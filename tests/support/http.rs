@@ -28,6 +28,8 @@ enum Framing {
 impl Connection {
     pub fn to(port: u16) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        // Head and body go in two pieces: the second need not wait until the first is acknowledged.
+        stream.set_nodelay(true).unwrap();
         stream
             .set_read_timeout(Some(Duration::from_secs(30)))
             .unwrap();

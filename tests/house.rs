@@ -1,0 +1,124 @@
+//! Small checks that keep the documents and the habits true.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::run::Run;
+
+fn house() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(house().join(name)).unwrap()
+}
+
+/// All files below a folder with one of these endings.
+fn files(folder: &Path, endings: &[&str], found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, endings, found);
+        } else if endings
+            .iter()
+            .any(|ending| path.extension() == Some(ending.as_ref()))
+        {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn the_page_of_errors_is_made_from_the_codes() {
+    let mut command = Command::new(env!("CARGO"));
+    let arguments = [
+        "run",
+        "-q",
+        "--locked",
+        "-p",
+        "wsgi-cgi-contract",
+        "--example",
+        "errors",
+    ];
+    let made = command
+        .args(arguments)
+        .current_dir(house())
+        .output()
+        .unwrap();
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    assert!(
+        String::from_utf8(made.stdout).unwrap() == read("docs/errors.md"),
+        "docs/errors.md is out of date"
+    );
+}
+
+#[test]
+fn every_option_stands_in_the_page_of_variables() {
+    let help = String::from_utf8(Run::by_hand(&["--help"]).done().out).unwrap();
+    let page = read("docs/variables.md");
+    let options = help
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix("--"));
+    let names = options.map(|name| name.split(['[', '=', ',', ')', '<']).next().unwrap());
+    let mut count = 0;
+    for name in names.filter(|name| !matches!(*name, "help" | "version" | "")) {
+        let variable = format!("WSGI_CGI_{}", name.to_uppercase().replace('-', "_"));
+        assert!(
+            page.contains(&variable),
+            "{variable} is missing in docs/variables.md"
+        );
+        count += 1;
+    }
+    assert!(count >= 8, "{help}");
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut pages = vec![house().join("README.md")];
+    files(&house().join("docs"), &["md"], &mut pages);
+    for page in pages {
+        for link in fs::read_to_string(&page).unwrap().split("](").skip(1) {
+            let target = link.split(')').next().unwrap();
+            assert!(
+                page.parent().unwrap().join(target).exists(),
+                "{}: {target}",
+                page.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn files_stay_small_and_rooms_have_a_sign() {
+    let mut sources = Vec::new();
+    for folder in ["src", "engine/src", "contract/src", "tests"] {
+        files(&house().join(folder), &["rs"], &mut sources);
+    }
+    for source in sources {
+        let text = fs::read_to_string(&source).unwrap();
+        assert!(text.starts_with("//!"), "{} has no sign", source.display());
+        assert!(
+            text.lines().count() <= 500,
+            "{} is too long",
+            source.display()
+        );
+    }
+}
+
+/// The map in CONTRIBUTING.md: no Python in the front, no HTTP and no command line in the engine.
+#[test]
+fn the_halves_keep_to_themselves() {
+    assert!(!read("contract/Cargo.toml").contains("pyo3"));
+    let front = read("Cargo.toml");
+    let dependencies = front.split("[dependencies]").nth(1).unwrap();
+    assert!(!dependencies.contains("pyo3"), "the front links Python");
+    let engine = read("engine/Cargo.toml");
+    for name in ["clap", "httparse", "anyhow"] {
+        assert!(!engine.contains(name), "the engine has {name}");
+    }
+}
