@@ -19,6 +19,10 @@ pub const RUNNING: u64 = 1;
 /// Added to it before the response's first byte leaves: from then on nobody else may answer.
 pub const ANSWERING: u64 = 2;
 
+/// Added to it before the write that completes a response of known length. Lighttpd sends SIGTERM as soon
+/// as it has the last promised byte: from then on it means no harm to what still runs.
+pub const COMPLETING: u64 = 4;
+
 /// How the end of the request's body is known (RFC 3875 section 4.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyLength {

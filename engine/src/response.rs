@@ -5,13 +5,17 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 
 use contract::codes::Code;
-use contract::handover::{ANSWERING, ResponseForm};
+use contract::handover::{ANSWERING, COMPLETING, ResponseForm};
 use contract::report::Failure;
 use rustix::fs::sendfile;
 
 use crate::head::Head;
 use crate::input::Input;
 use crate::pump::Pump;
+use crate::termination;
+
+/// The end of a file, copied by itself.
+const LAST_STEP: u64 = 64 * 1024;
 
 /// One response on its way out.
 pub struct Response {
@@ -25,6 +29,8 @@ pub struct Response {
     head: Vec<u8>,
     /// Bytes of the body that may still be written, by Content-Length.
     owed: Option<u64>,
+    /// The last promised byte is on its way, or has left.
+    completing: bool,
     /// A block was longer than Content-Length allowed.
     cut: bool,
     reader_gone: bool,
@@ -68,6 +74,7 @@ impl Response {
             phase: Phase::Silent,
             head: Vec::new(),
             owed: None,
+            completing: false,
             cut: false,
             reader_gone: false,
         })
@@ -119,6 +126,7 @@ impl Response {
             self.leave()?;
         }
         self.keep_to_length(block);
+        self.announce_last(block.len() as u64)?;
         while !(self.head.is_empty() && block.is_empty()) {
             let count = self.note(|this| this.pump.write_some(&this.input, &this.head, block))?;
             let from_head = count.min(self.head.len());
@@ -150,7 +158,13 @@ impl Response {
         if self.wants_no_more() {
             return Ok(0);
         }
-        let limit = self.owed.map_or(limit, |owed| owed.min(limit));
+        // The end of a long file is a step of its own: only that is the last.
+        let limit = match self.owed {
+            Some(owed) if owed > LAST_STEP && limit > LAST_STEP => limit.min(owed - LAST_STEP),
+            Some(owed) => limit.min(owed),
+            None => limit,
+        };
+        self.announce_last(limit)?;
         let step = usize::try_from(limit).unwrap_or(usize::MAX);
         let count =
             self.note(|this| Ok(sendfile(this.pump.descriptor(), file, Some(offset), step)?))?;
@@ -206,6 +220,22 @@ impl Response {
     /// From here on, the front must not answer in our place.
     fn announce(&self) -> io::Result<()> {
         rustix::io::write(&self.progress, &ANSWERING.to_ne_bytes())?;
+        Ok(())
+    }
+
+    /// Tells that the server has all that it waits for once the next `count` bytes are written: from
+    /// then on, SIGTERM no longer ends the application.
+    fn announce_last(&mut self, count: u64) -> io::Result<()> {
+        let is_last = match self.phase {
+            Phase::Body => self.owed == Some(count),
+            Phase::Bodiless => true,
+            _ => false,
+        };
+        if is_last && !self.completing {
+            self.completing = true;
+            rustix::io::write(&self.progress, &COMPLETING.to_ne_bytes())?;
+            termination::set_closing();
+        }
         Ok(())
     }
 

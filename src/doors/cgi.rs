@@ -257,7 +257,7 @@ impl Door {
                 // A person who has ended the run wants no page.
                 let is_interrupted =
                     self.caller == Caller::Person && matches!(outcome, Outcome::Killed(_));
-                if progress != Progress::Answering && !is_interrupted {
+                if progress < Progress::Answering && !is_interrupted {
                     self.answer(&failure);
                 }
                 cold::drain_after_death(body);

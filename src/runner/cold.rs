@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use contract::codes::Code;
-use contract::handover::{ANSWERING, BodyLength, Ending, Job, RUNNING};
+use contract::handover::{ANSWERING, BodyLength, COMPLETING, Ending, Job};
 use contract::outcome::Outcome;
 use contract::report::Failure;
 use nix::sys::signal::Signal as Number;
@@ -48,8 +48,8 @@ pub struct Ended {
     pub progress: Progress,
 }
 
-/// How far a request got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How far a request got, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Progress {
     /// The engine never ran.
     NotStarted,
@@ -57,6 +57,8 @@ pub enum Progress {
     Running,
     /// The response may have begun: nobody else may answer.
     Answering,
+    /// The last byte of a response of known length may have left.
+    Completing,
 }
 
 /// Serves the request on descriptors 0, 1 and 2.
@@ -86,6 +88,7 @@ pub fn serve(mut request: Request) -> io::Result<Ended> {
                 control,
                 signals,
                 progress,
+                progress_so_far: 0,
                 told_to_end: None,
             };
             engine.fill()?;
@@ -139,6 +142,7 @@ struct Parent {
     control: UnixStream,
     signals: SignalFd,
     progress: OwnedFd,
+    progress_so_far: u64,
     /// The signal that this process was told to end by.
     told_to_end: Option<i32>,
 }
@@ -201,6 +205,10 @@ impl Parent {
             if number == Number::SIGCHLD as i32 {
                 continue;
             }
+            if number == Number::SIGTERM as i32 && self.progress() == Progress::Completing {
+                // Lighttpd has the last byte that was promised, and says good-bye.
+                continue;
+            }
             if let Some(signal) = Signal::from_named_raw(number) {
                 self.told_to_end = Some(number);
                 told = true;
@@ -234,7 +242,7 @@ impl Parent {
             .or_else(|_| kill_process(self.child, Signal::KILL));
     }
 
-    fn conclude(&self, end: End, request: &Request) -> Ended {
+    fn conclude(&mut self, end: End, request: &Request) -> Ended {
         let progress = self.progress();
         let body = request.job.body;
         let ended = |outcome, failure| Ended {
@@ -264,13 +272,17 @@ impl Parent {
         ended(outcome, Some(failure))
     }
 
-    fn progress(&self) -> Progress {
+    fn progress(&mut self) -> Progress {
         let mut counter = [0; 8];
-        let count = rustix::io::read(&self.progress, &mut counter);
-        match count.map(|_| u64::from_ne_bytes(counter)) {
-            Ok(sum) if sum >= RUNNING + ANSWERING => Progress::Answering,
-            Ok(RUNNING..) => Progress::Running,
-            _ => Progress::NotStarted,
+        if rustix::io::read(&self.progress, &mut counter).is_ok() {
+            // Reading resets the counter.
+            self.progress_so_far += u64::from_ne_bytes(counter);
+        }
+        match self.progress_so_far {
+            0 => Progress::NotStarted,
+            sum if sum & COMPLETING != 0 => Progress::Completing,
+            sum if sum & ANSWERING != 0 => Progress::Answering,
+            _ => Progress::Running,
         }
     }
 }

@@ -129,6 +129,7 @@ fn folder(kind: Kind) -> PathBuf {
     }
     let name = format!("{prefix}{}-{kind:?}", std::process::id());
     let folder = Path::new("/tmp").join(name);
+    let _ = fs::remove_dir_all(&folder);
     fs::create_dir(&folder).unwrap();
     folder
 }
