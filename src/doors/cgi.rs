@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use contract::codes::Code;
-use contract::handover::{BodyLength, Job, Packages, Source, Verbosity};
+use contract::handover::{BodyLength, Job, Source, Verbosity};
 use contract::outcome::Outcome;
 use contract::report::{self, Failure};
 
@@ -16,10 +16,12 @@ use crate::cgi::meta_variables::MetaVariables;
 use crate::cgi::script::{ActionScript, Named, named, named_by_action};
 use crate::cgi::script_name::{Handler, repair};
 use crate::cli::{self, Refusal, Typed};
+use crate::doors::interpreter;
 use crate::plan::{Settings, Warm};
 use crate::pragma;
-use crate::python::discover::{self, Cause, Interpreter};
-use crate::runner::cold::{self, Ended, Progress};
+use crate::python::discover::Interpreter;
+use crate::runner::parent::{Ended, Progress};
+use crate::runner::{Request, cold};
 use crate::source::{self, Found};
 
 /// Serves the request that the environment describes.
@@ -69,7 +71,7 @@ impl From<Failure> for Refusal {
 
 impl Door {
     /// Everything that can be found out before anything is started.
-    fn prepare(&mut self, arguments: Vec<OsString>) -> Result<cold::Request, Refusal> {
+    fn prepare(&mut self, arguments: Vec<OsString>) -> Result<Request, Refusal> {
         let here = env::current_dir()
             .map_err(|error| Failure::new(Code::NO_DIRECTORY, error.to_string()))?;
         // First the environment's: what goes wrong below is told where it says.
@@ -164,33 +166,15 @@ impl Door {
         found: &Found,
         executable: Option<&Path>,
     ) -> Result<Interpreter, Failure> {
-        let variable = |name| self.variables.get(name).map(OsStr::from_bytes);
-        let search = discover::Request {
-            option: self.settings.python.as_ref().map(|python| discover::Named {
-                path: &python.path,
-                source: python.named_by,
-            }),
-            virtual_env: variable("VIRTUAL_ENV"),
-            search_path: variable("PATH"),
-            application_dir: self
-                .settings
-                .chdir
-                .as_deref()
-                .filter(|_| is_module(found))
-                .unwrap_or(&found.directory),
-            application_owner: found.owner,
-            executable,
-            effective_user: rustix::process::geteuid().as_raw(),
-        };
-        let interpreter = discover::find(&search).map_err(|error| not_found(&error))?;
+        let interpreter = interpreter::choose(&self.variables, &self.settings, found, executable)?;
         for skipped in &interpreter.skipped {
             self.say(&skipped.to_string());
         }
-        self.say(&described(&interpreter));
+        self.say(&interpreter::described(&interpreter));
         Ok(interpreter)
     }
 
-    fn request(&self, found: Found, interpreter: Interpreter) -> Result<cold::Request, Failure> {
+    fn request(&self, found: Found, interpreter: Interpreter) -> Result<Request, Failure> {
         let body = self.variables.body_length().map_err(|error| {
             Failure::new(
                 Code::BAD_CONTENT_LENGTH,
@@ -218,7 +202,7 @@ impl Door {
             }
             (source, _) => source,
         };
-        Ok(cold::Request {
+        Ok(Request {
             job: Job {
                 source,
                 callable: found.callable,
@@ -229,8 +213,8 @@ impl Door {
                 verbosity: self.settings.verbosity,
                 error_log: self.settings.error_log.clone(),
                 path: self.settings.path.clone(),
-                packages: packages(&interpreter),
-                interpreter: described(&interpreter),
+                packages: interpreter::packages(&interpreter),
+                interpreter: interpreter::described(&interpreter),
                 site: self.settings.site,
                 front: 0,
             },
@@ -240,7 +224,7 @@ impl Door {
         })
     }
 
-    fn serve(&self, request: cold::Request) -> Outcome {
+    fn serve(&self, request: Request) -> Outcome {
         let body = request.job.body;
         match cold::serve(request) {
             Ok(Ended {
@@ -307,33 +291,4 @@ impl Door {
             report::tell_line(&format!("{text}\n"), None);
         }
     }
-}
-
-fn is_module(found: &Found) -> bool {
-    matches!(found.source, Source::Module { .. }) && found.owner.is_none()
-}
-
-fn packages(interpreter: &Interpreter) -> Packages {
-    match &interpreter.virtualenv {
-        None => Packages::System,
-        Some(own) if own.include_system_site_packages => {
-            Packages::VirtualenvAndSystem(own.prefix.clone())
-        }
-        Some(own) => Packages::Virtualenv(own.prefix.clone()),
-    }
-}
-
-fn described(interpreter: &Interpreter) -> String {
-    format!("{}: {}", interpreter.program.display(), interpreter.reason)
-}
-
-fn not_found(error: &discover::NotFound) -> Failure {
-    let code = match error.cause {
-        Cause::TooOld { .. } => Code::PYTHON_TOO_OLD,
-        Cause::Unsupported { .. } => Code::PYTHON_UNSUPPORTED,
-        Cause::BrokenVirtualenv { .. } => Code::PYTHON_DID_NOT_START,
-        _ => Code::NO_PYTHON,
-    };
-    let skipped: Vec<_> = error.skipped.iter().map(ToString::to_string).collect();
-    Failure::new(code, error.to_string()).with_detail(skipped.join("\n"))
 }

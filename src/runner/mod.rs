@@ -3,4 +3,24 @@
 pub mod cold;
 mod drain;
 mod fork;
+pub mod parent;
 pub mod signals;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use contract::handover::Job;
+
+use crate::python::discover::Interpreter;
+
+/// What is to be run, and how.
+pub struct Request {
+    /// For the engine.
+    pub job: Job,
+    /// The interpreter to boot.
+    pub interpreter: Interpreter,
+    /// The folder to change into.
+    pub chdir: Option<PathBuf>,
+    /// How long the answer may take.
+    pub timeout: Option<Duration>,
+}

@@ -1,0 +1,234 @@
+//! The parent of a request: without Python, it outlives whatever happens to the child, and ends first.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use contract::codes::Code;
+use contract::handover::{ANSWERING, COMPLETING, Ending};
+use contract::outcome::Outcome;
+use contract::report::Failure;
+use nix::sys::signal::Signal as Number;
+use nix::sys::signalfd::SignalFd;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{
+    Pid, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, waitpid,
+};
+
+use crate::runner::Request;
+use crate::runner::drain::drain;
+
+/// A child that was told to end has this long; web servers kill us after three seconds.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How a request ended, and what the parent has still to tell about it.
+pub struct Ended {
+    /// For the exit status.
+    pub outcome: Outcome,
+    /// Not told by the engine, which is dead.
+    pub failure: Option<Failure>,
+    /// Whether the response may have begun.
+    pub progress: Progress,
+}
+
+/// How far a request got, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Progress {
+    /// The engine never ran.
+    NotStarted,
+    /// The engine ran, and nothing has left.
+    Running,
+    /// The response may have begun: nobody else may answer.
+    Answering,
+    /// The last byte of a response of known length may have left.
+    Completing,
+}
+
+/// The front's side of a request that is running: it waits, passes signals on, and tells how it ended.
+pub struct Parent {
+    child: Pid,
+    control: UnixStream,
+    signals: SignalFd,
+    progress: OwnedFd,
+    progress_so_far: u64,
+    /// The signal that this process was told to end by.
+    told_to_end: Option<i32>,
+}
+
+/// Why waiting is over.
+enum End {
+    Reported(Ending),
+    Died(WaitStatus),
+    TimedOut,
+}
+
+impl Parent {
+    /// For a child that has just been started.
+    pub fn of(child: Pid, control: UnixStream, signals: SignalFd, progress: OwnedFd) -> Self {
+        Self {
+            child,
+            control,
+            signals,
+            progress,
+            progress_so_far: 0,
+            told_to_end: None,
+        }
+    }
+
+    /// Waits for the end, at most until `deadline`, and takes what is left of the body.
+    pub fn wait_and_conclude(
+        mut self,
+        deadline: Option<Instant>,
+        request: &Request,
+    ) -> io::Result<Ended> {
+        let end = self.wait(deadline)?;
+        Ok(self.conclude(end, request))
+    }
+
+    fn wait(&mut self, deadline: Option<Instant>) -> io::Result<End> {
+        let mut deadline = deadline;
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let limit = left.and_then(|left| Timespec::try_from(left).ok());
+            let control = self.control.as_fd();
+            let signals = self.signals.as_fd();
+            let mut polled = [
+                PollFd::new(&control, PollFlags::IN),
+                PollFd::new(&signals, PollFlags::IN),
+            ];
+            let ready = match poll(&mut polled, limit.as_ref()) {
+                Err(rustix::io::Errno::INTR) => continue,
+                result => result?,
+            };
+            let (reported, signalled) = (
+                !polled[0].revents().is_empty(),
+                !polled[1].revents().is_empty(),
+            );
+            if ready == 0 {
+                return self.end_by_force();
+            }
+            // First what the child has to say: it may have died right afterwards.
+            if reported && let Ok(ending) = Ending::read(&mut &self.control) {
+                return Ok(End::Reported(ending));
+            }
+            if signalled && self.pass_on()? {
+                deadline = Some(Instant::now() + GRACE);
+            }
+            let options = if reported {
+                WaitOptions::empty()
+            } else {
+                WaitOptions::NOHANG
+            };
+            if (reported || signalled)
+                && let Some((_, status)) = waitpid(Some(self.child), options)?
+            {
+                return Ok(End::Died(status));
+            }
+        }
+    }
+
+    /// Reads the signals that have come; gives true if the child was told to end.
+    fn pass_on(&mut self) -> io::Result<bool> {
+        let mut told = false;
+        while let Some(info) = self.signals.read_signal()? {
+            let number = i32::try_from(info.ssi_signo).unwrap_or(0);
+            if number == Number::SIGCHLD as i32 {
+                continue;
+            }
+            if number == Number::SIGTERM as i32 && self.progress() == Progress::Completing {
+                // Lighttpd has the last byte that was promised, and says good-bye.
+                continue;
+            }
+            if let Some(signal) = Signal::from_named_raw(number) {
+                self.told_to_end = Some(number);
+                told = true;
+                // By hand the child is in our own group, and the terminal has told it as well.
+                let _ = kill_process_group(self.child, signal)
+                    .or_else(|_| kill_process(self.child, signal));
+            }
+        }
+        Ok(told)
+    }
+
+    /// The time is over: the engine's fault handler shows the Python stack, then nothing is left.
+    fn end_by_force(&mut self) -> io::Result<End> {
+        if self.told_to_end.is_none() {
+            let _ = kill_process(self.child, Signal::ABORT);
+            let limit = Timespec::try_from(GRACE).map_err(io::Error::other)?;
+            let control = self.control.as_fd();
+            // Its end closes the control socket.
+            let _ = poll(&mut [PollFd::new(&control, PollFlags::IN)], Some(&limit));
+        }
+        self.kill_group();
+        let status = waitpid(Some(self.child), WaitOptions::empty())?;
+        Ok(match (self.told_to_end, status) {
+            (Some(_), Some((_, status))) => End::Died(status),
+            _ => End::TimedOut,
+        })
+    }
+
+    fn kill_group(&self) {
+        let _ = kill_process_group(self.child, Signal::KILL)
+            .or_else(|_| kill_process(self.child, Signal::KILL));
+    }
+
+    fn conclude(&mut self, end: End, request: &Request) -> Ended {
+        let progress = self.progress();
+        let body = request.job.body;
+        let ended = |outcome, failure| Ended {
+            outcome,
+            failure,
+            progress,
+        };
+        let failure = match end {
+            End::Reported(ending) => {
+                drain(body, ending.body_consumed);
+                return ended(ending.outcome, None);
+            }
+            End::TimedOut => {
+                let limit = request.timeout.unwrap_or_default().as_secs_f64();
+                Failure::new(Code::TIMED_OUT, format!("{limit} seconds"))
+            }
+            End::Died(status) => {
+                // Whatever it had started is nobody's any more.
+                self.kill_group();
+                died(status, progress, &request.job.interpreter)
+            }
+        };
+        let outcome = match self.told_to_end {
+            Some(number) => Outcome::Killed(u8::try_from(number).unwrap_or(0)),
+            None => failure.code.entry().outcome,
+        };
+        ended(outcome, Some(failure))
+    }
+
+    fn progress(&mut self) -> Progress {
+        let mut counter = [0; 8];
+        if rustix::io::read(&self.progress, &mut counter).is_ok() {
+            // Reading resets the counter.
+            self.progress_so_far += u64::from_ne_bytes(counter);
+        }
+        match self.progress_so_far {
+            0 => Progress::NotStarted,
+            sum if sum & COMPLETING != 0 => Progress::Completing,
+            sum if sum & ANSWERING != 0 => Progress::Answering,
+            _ => Progress::Running,
+        }
+    }
+}
+
+fn died(status: WaitStatus, progress: Progress, interpreter: &str) -> Failure {
+    if let Some(number) = status.terminating_signal() {
+        let name = Number::try_from(number).map_or("unknown", Number::as_str);
+        return Failure::new(Code::CRASHED, name);
+    }
+    let exit = status.exit_status().unwrap_or_default();
+    match progress {
+        Progress::NotStarted => {
+            let reason = format!("{interpreter}; it ended with exit status {exit}");
+            Failure::new(Code::PYTHON_DID_NOT_START, reason)
+        }
+        _ => Failure::new(Code::DIED, format!("exit status {exit}")),
+    }
+}
