@@ -10,8 +10,21 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 /// Byte code that is checked by a hash of its source (PEP 552).
 const CHECKED_HASH: [u8; 4] = 3u32.to_le_bytes();
 
+/// Whether a file's byte code is kept beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByteCode {
+    /// In `__pycache__`, if the file is a module by its name.
+    Kept,
+    /// Not where the web server hands out files: a visitor could read the application there.
+    NotKept,
+}
+
 /// Imports `file` as the module that it is: with its packages, if `__init__.py` lies beside it.
-pub fn import_file<'py>(py: Python<'py>, file: &Path) -> PyResult<Bound<'py, PyAny>> {
+pub fn import_file<'py>(
+    py: Python<'py>,
+    file: &Path,
+    byte_code: ByteCode,
+) -> PyResult<Bound<'py, PyAny>> {
     let place = Place::of(file);
     let sys = py.import("sys")?;
     let path = sys.getattr("path")?.cast_into::<PyList>()?;
@@ -39,7 +52,7 @@ pub fn import_file<'py>(py: Python<'py>, file: &Path) -> PyResult<Bound<'py, PyA
         // A module of Python's own has that name already (io, types): leave it alone.
         name.insert_str(0, "application_");
     }
-    execute(py, &modules, &name, file)
+    execute(py, &modules, &name, file, byte_code)
 }
 
 fn execute<'py>(
@@ -47,6 +60,7 @@ fn execute<'py>(
     modules: &Bound<'py, PyDict>,
     name: &str,
     file: &Path,
+    byte_code: ByteCode,
 ) -> PyResult<Bound<'py, PyAny>> {
     let importer = py.import("_frozen_importlib_external")?;
     let loader = importer
@@ -60,7 +74,7 @@ fn execute<'py>(
     let module = py
         .import("_frozen_importlib")?
         .call_method1("module_from_spec", (spec,))?;
-    let code = compile(py, &importer, &loader, file)?;
+    let code = compile(py, &importer, &loader, file, byte_code)?;
     modules.set_item(name, &module)?;
     let run = py.import("builtins")?.getattr("exec")?;
     if let Err(error) = run.call1((code, module.getattr("__dict__")?)) {
@@ -83,6 +97,7 @@ fn compile<'py>(
     importer: &Bound<'py, PyModule>,
     loader: &Bound<'py, PyAny>,
     file: &Path,
+    byte_code: ByteCode,
 ) -> PyResult<Bound<'py, PyAny>> {
     let source = PyBytes::new(py, &fs::read(file)?);
     let magic = importer.getattr("MAGIC_NUMBER")?.extract::<[u8; 4]>()?;
@@ -92,14 +107,8 @@ fn compile<'py>(
         .call_method1("source_hash", (key, &source))?;
     let header = [magic.as_slice(), &CHECKED_HASH, hash.extract::<&[u8]>()?].concat();
 
-    let mut cached_as = file.as_os_str().to_owned();
-    if file.extension() != Some("py".as_ref()) {
-        // app.cgi and app.py must not share their byte code.
-        cached_as.push(".py");
-    }
-    let cache = importer
-        .call_method1("cache_from_source", (cached_as,))?
-        .extract::<PathBuf>()?;
+    let cache = importer.call_method1("cache_from_source", (file.as_os_str(),))?;
+    let cache = cache.extract::<PathBuf>()?;
     let marshal = py.import("marshal")?;
     if let Some(code) = fs::read(&cache)
         .ok()
@@ -110,10 +119,12 @@ fn compile<'py>(
         return Ok(code);
     }
     let code = loader.call_method1("source_to_code", (source, file.as_os_str()))?;
-    if !py
-        .import("sys")?
-        .getattr("dont_write_bytecode")?
-        .is_truthy()?
+    let may_keep = byte_code == ByteCode::Kept && file.extension() == Some("py".as_ref());
+    if may_keep
+        && !py
+            .import("sys")?
+            .getattr("dont_write_bytecode")?
+            .is_truthy()?
     {
         let body = marshal.call_method1("dumps", (&code,))?;
         let bytes = PyBytes::new(py, &[&header, body.extract::<&[u8]>()?].concat());

@@ -52,7 +52,10 @@ pub fn run_customization(py: Python<'_>) -> PyResult<()> {
             continue;
         }
         if directory.join("sitecustomize.py").exists() || directory.join("sitecustomize").is_dir() {
-            py.import("sitecustomize")?;
+            if let Err(error) = py.import("sitecustomize") {
+                // As `site` does: say so, and go on.
+                contract::report::tell_line(&format!("error in sitecustomize: {error}\n"), None);
+            }
             break;
         }
     }

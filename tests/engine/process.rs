@@ -159,6 +159,42 @@ fn two_edits_within_a_second_show_at_once() {
     );
 }
 
+/// A visitor could read it there.
+#[test]
+fn no_byte_code_is_kept_among_files_that_the_server_hands_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "def application(e, s):\n    s('200 OK', [])\n    return [b'x']\n";
+    for name in ["app.py", "app.cgi"] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        let run = Run::with_arguments(&[&file]);
+        run.clone()
+            .variable("SCRIPT_FILENAME", &file)
+            .done()
+            .assert_quiet();
+        run.variable("DOCUMENT_ROOT", folder.path())
+            .done()
+            .assert_quiet();
+    }
+    Run::with_arguments(&[folder.path().join("app.cgi")])
+        .done()
+        .assert_quiet();
+    assert!(!folder.path().join("__pycache__").exists());
+}
+
+#[test]
+fn a_failing_sitecustomize_is_told_and_does_not_end_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("sitecustomize.py"), "1 / 0\n").unwrap();
+    let done = Run::of("manners.py:hello")
+        .option(folder.path())
+        .option("--path")
+        .done();
+    done.assert_body("hello\n")
+        .assert_told("error in sitecustomize")
+        .assert_exit(0);
+}
+
 #[test]
 fn a_folder_of_the_path_option_comes_before_the_interpreters() {
     let folder = tempfile::tempdir().unwrap();
