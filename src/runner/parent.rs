@@ -22,6 +22,9 @@ use crate::runner::drain::drain;
 /// A child that was told to end has this long; web servers kill us after three seconds.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// As long as the engine gives late work: what is left after the last promised byte.
+const LATE_GRACE: Duration = Duration::from_secs(60);
+
 /// How a request ended, and what the parent has still to tell about it.
 pub struct Ended {
     /// For the exit status.
@@ -112,8 +115,9 @@ impl Parent {
             if reported && let Ok(ending) = Ending::read(&mut &self.control) {
                 return Ok(End::Reported(ending));
             }
-            if signalled && self.pass_on()? {
-                deadline = Some(Instant::now() + GRACE);
+            if signalled && let Some(grace) = self.pass_on()? {
+                let end = Instant::now() + grace;
+                deadline = Some(deadline.map_or(end, |deadline| deadline.min(end)));
             }
             let options = if reported {
                 WaitOptions::empty()
@@ -128,27 +132,32 @@ impl Parent {
         }
     }
 
-    /// Reads the signals that have come; gives true if the child was told to end.
-    fn pass_on(&mut self) -> io::Result<bool> {
-        let mut told = false;
+    /// Reads the signals that have come; gives how long the child still has, if it was told to end.
+    fn pass_on(&mut self) -> io::Result<Option<Duration>> {
+        let mut grace = None;
         while let Some(info) = self.signals.read_signal()? {
             let number = i32::try_from(info.ssi_signo).unwrap_or(0);
             if number == Number::SIGCHLD as i32 {
                 continue;
             }
-            if number == Number::SIGTERM as i32 && self.progress() == Progress::Completing {
-                // Lighttpd has the last byte that was promised, and says good-bye.
+            if number == Number::SIGTERM as i32
+                && self.told_to_end.is_none()
+                && self.progress() == Progress::Completing
+            {
+                // Lighttpd has the last byte that was promised, and says good-bye; once, and for good.
+                self.told_to_end = Some(number);
+                grace = Some(LATE_GRACE);
                 continue;
             }
             if let Some(signal) = Signal::from_named_raw(number) {
                 self.told_to_end = Some(number);
-                told = true;
+                grace = Some(GRACE);
                 // By hand the child is in our own group, and the terminal has told it as well.
                 let _ = kill_process_group(self.child, signal)
                     .or_else(|_| kill_process(self.child, signal));
             }
         }
-        Ok(told)
+        Ok(grace)
     }
 
     /// The time is over: the engine's fault handler shows the Python stack, then nothing is left.

@@ -277,3 +277,16 @@ def tidies_up(environ, start_response):
             print("tidied up", file=sys.stderr)
 
     return Closing(blocks())
+
+
+def hangs_in_close(environ, start_response):
+    """Every promised byte is out; close() makes the file in the query, and never comes back."""
+
+    class Body(Closing):
+        def close(self):
+            with open(environ["QUERY_STRING"], "w"):
+                pass
+            time.sleep(300)
+
+    start_response("200 OK", TEXT + [("Content-Length", "5")])
+    return Body([b"whole"])

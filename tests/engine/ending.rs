@@ -239,6 +239,23 @@ fn sigterm_lets_the_application_tidy_up() {
     );
 }
 
+/// Lighttpd says good-bye by SIGTERM when it has the last byte; whoever says it again means it.
+#[test]
+fn a_second_sigterm_ends_what_hangs_after_the_last_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let sign = folder.path().join("sign");
+    let mut running = start(&Run::of("manners.py:hangs_in_close").variable("QUERY_STRING", &sign));
+    until("close()", || sign.exists());
+    let mut status = None;
+    until("the end", || {
+        let _ = kill_process(running.pid(), Signal::TERM);
+        status = running.child.try_wait().unwrap();
+        status.is_some()
+    });
+    assert_eq!(status.unwrap().code(), Some(143));
+    assert_eq!(Response::parse(&running.read_all()).unwrap().body, b"whole");
+}
+
 #[test]
 fn a_person_who_interrupts_gets_the_prompt_and_no_page() {
     let application = crate::support::app("manners.py:sleeps");

@@ -2,7 +2,7 @@
 
 use super::{exchange, told};
 use crate::support::http::Connection;
-use crate::support::server::{ALL, Kind, Server, server};
+use crate::support::server::{ALL, Server, server};
 use crate::support::until;
 
 fn each(test: impl Fn(&Server)) {
@@ -143,9 +143,7 @@ fn head_and_not_modified_have_no_body_and_the_connection_goes_on() {
         let mut connection = Connection::to(server.port);
         let head = connection.exchange("HEAD", "/cgi-bin/app.cgi/cookies", &[], b"");
         assert_eq!(head.status, 200, "{server}: {head}");
-        if server.kind != Kind::Nginx {
-            assert_eq!(head.field("Content-Length"), Some("7"), "{server}: {head}");
-        }
+        assert_eq!(head.field("Content-Length"), Some("7"), "{server}: {head}");
         let unchanged = connection.exchange(
             "GET",
             "/cgi-bin/app.cgi/unchanged",

@@ -50,17 +50,17 @@ const APACHE: &str = "\
     … the script alone              | localhost     | /foo.wsgi                 | /foo.wsgi          |                 |";
 
 #[test]
-fn apache_with_mod_cgid() {
+fn every_mount_comes_out_right_under_apache_with_mod_cgid() {
     check(Kind::ApacheCgid, APACHE);
 }
 
 #[test]
-fn apache_with_mod_cgi() {
+fn every_mount_comes_out_right_under_apache_with_mod_cgi() {
     check(Kind::ApacheCgi, APACHE);
 }
 
 #[test]
-fn lighttpd() {
+fn every_mount_comes_out_right_under_lighttpd() {
     check(
         Kind::Lighttpd,
         "alias /                  | root.test    | /x/y%20z?q=1        |           | /x/y z    | q=1
@@ -77,7 +77,7 @@ fn lighttpd() {
 }
 
 #[test]
-fn nginx() {
+fn every_mount_comes_out_right_under_nginx() {
     check(
         Kind::Nginx,
         "fastcgi_split_path_info | localhost  | /cgi-bin/app.cgi/a%20b//c/d?q | /cgi-bin/app.cgi | /a b/c/d | q

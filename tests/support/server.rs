@@ -254,7 +254,12 @@ fn run(kind: Kind, root: &Path) -> Arc<AtomicBool> {
             .create(true)
             .open(root.join("stderr.log"))
             .unwrap();
-        let mut command = Command::new("setpriv");
+        let setpriv = Path::new("/usr/bin/setpriv");
+        assert!(
+            setpriv.exists(),
+            "setpriv is missing: apt-get install util-linux"
+        );
+        let mut command = Command::new(setpriv);
         // The signal comes when the thread that started it ends: that one must not.
         command
             .args(["--pdeathsig", "TERM", "--", program])
