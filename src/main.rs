@@ -3,19 +3,32 @@
 use std::env;
 use std::process::ExitCode;
 
+mod bytes;
 mod cgi;
 mod cli;
 mod doors;
+mod gateway;
+mod http;
 mod plan;
 mod pragma;
 mod python;
 mod runner;
 mod source;
+mod wait;
 
 fn main() -> ExitCode {
-    contract::descriptors::close_inherited();
+    let inherited = doors::inherited_sockets();
+    contract::descriptors::close_inherited(&inherited);
     runner::signals::reset();
-    let arguments = env::args_os().skip(1).collect();
-    let outcome = doors::cgi::run(arguments, env::vars_os());
+    let arguments: Vec<_> = env::args_os().skip(1).collect();
+    let outcome = match arguments.split_first() {
+        // A web server may make arguments of a query: under one, there are no commands.
+        Some((command, rest))
+            if command == "serve" && env::var_os("GATEWAY_INTERFACE").is_none() =>
+        {
+            doors::serve::run(rest, inherited)
+        }
+        _ => doors::cgi::run(arguments, env::vars_os()),
+    };
     ExitCode::from(outcome.exit_status())
 }

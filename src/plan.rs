@@ -29,6 +29,77 @@ pub struct Settings {
     pub verbosity: Verbosity,
     /// Whether warm mode was asked for; this version runs every request cold.
     pub warm: Warm,
+    /// What the application's process may use.
+    pub limits: Limits,
+}
+
+/// Limits of the application's process (setrlimit(2)); what it starts inherits them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Of its address space, in bytes.
+    pub memory: Option<u64>,
+    /// Of its processor time, in seconds.
+    pub cpu: Option<u64>,
+}
+
+/// What `serve` is to do.
+#[derive(Clone, Debug)]
+pub struct ServePlan {
+    /// APP or DIR, as it was given.
+    pub application: OsString,
+    /// The options that every child is given, as they would be typed; paths are absolute.
+    pub words: Vec<OsString>,
+    /// What those options, and the environment, mean.
+    pub settings: Settings,
+    /// `--debug`, if anybody has said something about it.
+    pub debug: Option<bool>,
+    /// Where to listen; empty if nothing was said.
+    pub binds: Vec<Bind>,
+    /// Children at once; at least one.
+    pub max_processes: usize,
+    /// Requests that wait for one of them.
+    pub max_queue: usize,
+    /// The largest request body, in bytes.
+    pub max_body: u64,
+    /// How long running requests have after a signal.
+    pub grace: Duration,
+    /// More variables for the children.
+    pub environment: Vec<(OsString, OsString)>,
+    /// `URL=DIR`, as it was given.
+    pub mounts: Vec<OsString>,
+    /// Whether a folder's scripts are listed.
+    pub listing: Listing,
+    /// How requests are logged.
+    pub log_format: LogFormat,
+}
+
+/// One `--bind`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bind {
+    /// `HOST:PORT`.
+    Address(String),
+    /// `unix:PATH`.
+    Unix(PathBuf),
+}
+
+/// Whether a folder of scripts shows what is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// It does not.
+    Off,
+    /// `--list`.
+    On,
+}
+
+/// How a request is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For a person.
+    Text,
+    /// Apache's combined format.
+    Combined,
+    /// One JSON object a line.
+    Json,
 }
 
 /// An interpreter that was named, and where.
@@ -62,6 +133,7 @@ impl Default for Settings {
             site: Site::Engine,
             verbosity: Verbosity::Quiet,
             warm: Warm::Off,
+            limits: Limits::default(),
         }
     }
 }

@@ -172,6 +172,22 @@ codes! {
     SYSTEM "WC070" FAILED, ApplicationFailed;
         "the system refused what is needed to run a request";
         "see the system's own message; on shared hosts, limits on processes, memory or open files are the usual cause"
+
+    CANNOT_LISTEN "WC080" FAILED, BadUsage;
+        "the listener cannot accept connections";
+        "choose another address by --bind HOST:PORT (port 0 takes any free one), or end the program that uses it"
+    BAD_RESPONSE "WC081" "502 Bad Gateway", ApplicationFailed;
+        "the script's answer is no CGI response";
+        "a script writes `Content-Type: text/html`, an empty line, then the page; run it by hand to see what it writes"
+    CANNOT_START "WC082" FAILED, ApplicationFailed;
+        "the script cannot be started";
+        "check its #! line (does that program exist? does the line end with CR LF?), its run bit (chmod +x), and a file system mounted noexec"
+    CANNOT_START_NOW "WC083" "503 Service Unavailable", ApplicationFailed;
+        "no process can be started at present";
+        "allow more processes or memory, or fewer at once by --max-processes"
+    TOO_BUSY "WC084" "503 Service Unavailable", ApplicationFailed;
+        "too many requests are waiting";
+        "come again later; more of them run at once with --max-processes, more of them wait with --max-queue"
 }
 
 #[cfg(test)]

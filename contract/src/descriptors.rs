@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::fs;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd};
 
@@ -29,17 +29,18 @@ pub fn adopt(number: RawFd) -> Option<OwnedFd> {
 
 /// Closes every descriptor from 3 up: servers leak theirs (fcgiwrap its FastCGI connection).
 ///
-/// To be called once, at the very start, before this process has opened any.
-pub fn close_inherited() {
+/// To be called once, at the very start, before this process has opened any but those in `kept`.
+pub fn close_inherited(kept: &[OwnedFd]) {
+    let is_kept = |number: &RawFd| kept.iter().any(|kept| kept.as_raw_fd() == *number);
     let Ok(entries) = fs::read_dir("/proc/self/fd") else {
         // Without /proc: those that a server is likely to leak.
-        (3..256).for_each(close);
+        (3..256).filter(|number| !is_kept(number)).for_each(close);
         return;
     };
     let numbers: Vec<RawFd> = entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|number| *number > 2)
+        .filter(|number| *number > 2 && !is_kept(number))
         .collect();
     // The folder's own descriptor is among the numbers, and closed by now.
     numbers.into_iter().for_each(close);

@@ -159,7 +159,8 @@ fn page(failure: &Failure, detail: Detail) -> String {
     )
 }
 
-fn escape(text: &str) -> String {
+/// Text for a page: nothing in it is markup, or steers a terminal.
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in printable(text).chars() {
         match char {

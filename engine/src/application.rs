@@ -59,7 +59,10 @@ fn byte_code(job: &Job, file: &Path) -> ByteCode {
     let path = |name| variable(job, name).map(OsStr::from_bytes).map(Path::new);
     let is_script = path("SCRIPT_FILENAME") == Some(file);
     let is_served = path("DOCUMENT_ROOT").is_some_and(|root| file.starts_with(root));
-    match is_script || is_served {
+    // `serve` never sends the text of a file.
+    let is_handed_out =
+        variable(job, "SERVER_SOFTWARE").is_none_or(|name| !name.starts_with(b"wsgi-cgi/"));
+    match is_handed_out && (is_script || is_served) {
         true => ByteCode::NotKept,
         false => ByteCode::Kept,
     }

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use contract::handover::{BodyLength, ResponseForm};
 
 use super::{before, last_segment};
+use crate::bytes::decimal;
 
 /// The process's environment as bytes, in its order: meta-variables and the deployment's own.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,9 @@ pub struct BadContentLength {
     /// What was given instead.
     pub value: Vec<u8>,
 }
+
+/// Set by `serve` for its children, and seen by nobody else: their arguments are the listener's alone.
+pub const SERVE_CHILD: &str = "WSGI_CGI_SERVE_CHILD";
 
 /// Native libraries start one thread per core when they are imported: slow, over a shared host's
 /// limit of processes, and a reason not to be warmed.
@@ -48,6 +52,13 @@ impl MetaVariables {
         self.remove(name);
         let place = place.unwrap_or(self.0.len());
         self.0.insert(place, (name.into(), value.into()));
+    }
+
+    /// Removes a variable, and gives its value.
+    pub fn take(&mut self, name: &str) -> Option<Vec<u8>> {
+        let value = self.find(name).map(<[u8]>::to_vec);
+        self.remove(name);
+        value
     }
 
     /// Removes every occurrence of a variable.
@@ -202,14 +213,6 @@ fn split_host(header: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
         .strip_prefix(b":")
         .filter(is_port);
     (is_host && !name.is_empty() && name != b"[]").then_some((name, port))
-}
-
-/// Digits only: `parse` alone would take a sign too.
-fn decimal(digits: &[u8]) -> Option<u64> {
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    str::from_utf8(digits).ok()?.parse().ok()
 }
 
 #[cfg(test)]

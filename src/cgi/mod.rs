@@ -6,7 +6,8 @@
 pub mod arguments;
 pub mod meta_variables;
 mod mount;
-mod request_uri;
+pub mod request_uri;
+pub mod response;
 pub mod script;
 pub mod script_name;
 

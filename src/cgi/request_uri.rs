@@ -39,7 +39,7 @@ impl RequestUri {
 }
 
 /// Percent-decodes once. An escape that is none stays as it is.
-pub(super) fn percent_decode(encoded: &[u8]) -> Vec<u8> {
+pub fn percent_decode(encoded: &[u8]) -> Vec<u8> {
     decode(encoded, EncodedSlash::Decode)
 }
 

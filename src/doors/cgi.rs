@@ -12,11 +12,11 @@ use contract::outcome::Outcome;
 use contract::report::{self, Failure};
 
 use crate::cgi::arguments::split_shebang_words;
-use crate::cgi::meta_variables::MetaVariables;
+use crate::cgi::meta_variables::{MetaVariables, SERVE_CHILD};
 use crate::cgi::script::{ActionScript, Named, named, named_by_action};
 use crate::cgi::script_name::{Handler, repair};
 use crate::cli::{self, Refusal, Typed};
-use crate::doors::interpreter;
+use crate::doors::{application, interpreter};
 use crate::plan::{Settings, Warm};
 use crate::pragma;
 use crate::python::discover::Interpreter;
@@ -63,12 +63,6 @@ struct Door {
     settings: Settings,
 }
 
-impl From<Failure> for Refusal {
-    fn from(failure: Failure) -> Self {
-        Self::Wrong(failure)
-    }
-}
-
 impl Door {
     /// Everything that can be found out before anything is started.
     fn prepare(&mut self, arguments: Vec<OsString>) -> Result<Request, Refusal> {
@@ -77,25 +71,21 @@ impl Door {
         // First the environment's: what goes wrong below is told where it says.
         cli::apply_environment(|name| self.variables.get(name), &mut self.settings, &here)?;
         let executable = env::current_exe().ok();
-        let arguments = split_shebang_words(arguments, pragma::first_line);
-        let (typed, action) = self.believed(&arguments, executable.as_deref())?;
+        let (typed, action) = match self.variables.take(SERVE_CHILD) {
+            // They are the listener's: a query adds nothing to them.
+            Some(_) => (cli::parse(&arguments)?, None),
+            None => {
+                let arguments = split_shebang_words(arguments, pragma::first_line);
+                self.believed(&arguments, executable.as_deref())?
+            }
+        };
         let application = match (&action, &typed.application) {
             (Some(action), _) => action.file.as_os_str(),
             (None, Some(application)) => application,
             (None, None) => return Err(Failure::new(Code::NO_APPLICATION, "").into()),
         };
         let found = source::find(application, &here);
-        if let Ok(Found {
-            source: Source::File(file),
-            directory,
-            ..
-        }) = &found
-        {
-            let words = pragma::read(file).map_err(|error| source::unreadable(file, &error))?;
-            cli::apply_pragma(&words, &mut self.settings, directory)?;
-        }
-        typed.apply(&mut self.settings, &here);
-        let found = found?;
+        let found = application::configure(found, typed, &mut self.settings, &here)?;
         self.repair(action.as_ref());
         let interpreter = self.interpreter(&found, executable.as_deref())?;
         Ok(self.request(found, interpreter)?)
@@ -221,6 +211,7 @@ impl Door {
             interpreter,
             chdir: self.settings.chdir.clone(),
             timeout: self.settings.timeout,
+            limits: self.settings.limits,
         })
     }
 

@@ -1,4 +1,29 @@
 //! The ways in: each builds a request, runs it, and delivers the response.
 
+mod application;
 pub mod cgi;
 mod interpreter;
+pub mod serve;
+
+use std::env;
+use std::os::fd::OwnedFd;
+
+/// The sockets that systemd passed to this process, from descriptor 3 on (sd_listen_fds(3)).
+pub fn inherited_sockets() -> Vec<OwnedFd> {
+    let number = |name| {
+        env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u32>().ok())
+    };
+    let own = rustix::process::getpid()
+        .as_raw_nonzero()
+        .get()
+        .unsigned_abs();
+    match (number("LISTEN_PID"), number("LISTEN_FDS")) {
+        (Some(pid), Some(count)) if pid == own && count < 1000 => (3..)
+            .take(count as usize)
+            .filter_map(contract::descriptors::adopt)
+            .collect(),
+        _ => Vec::new(),
+    }
+}

@@ -7,8 +7,9 @@ use std::time::Instant;
 
 use contract::handover::BodyLength;
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Resource, Rlimit, Signal, setrlimit};
 
+use crate::plan::Limits;
 use crate::python::boot::{self, EngineFile};
 use crate::runner::drain::drain;
 use crate::runner::fork::{Side, fork};
@@ -66,6 +67,7 @@ fn child(
             anyhow::bail!("the parent process is gone");
         }
         signals::unblock();
+        set_limits(request.limits)?;
         if let Some(folder) = &request.chdir {
             rustix::process::chdir(folder)?;
         }
@@ -82,6 +84,23 @@ fn child(
         Ok(()) => anyhow::anyhow!("the interpreter ended"),
         Err(error) => error,
     }
+}
+
+/// Here, and not before: the parent has to answer for a child that reached a limit.
+fn set_limits(limits: Limits) -> io::Result<()> {
+    let set = |resource, limit: Option<u64>| match limit {
+        None => Ok(()),
+        Some(_) => setrlimit(
+            resource,
+            Rlimit {
+                current: limit,
+                maximum: limit,
+            },
+        ),
+    };
+    set(Resource::As, limits.memory)?;
+    set(Resource::Cpu, limits.cpu)?;
+    Ok(())
 }
 
 /// Drains the body of a request whose engine died or never ran: how much was read is not known.

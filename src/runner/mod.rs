@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use contract::handover::Job;
 
+use crate::plan::Limits;
 use crate::python::discover::Interpreter;
 
 /// What is to be run, and how.
@@ -23,4 +24,6 @@ pub struct Request {
     pub chdir: Option<PathBuf>,
     /// How long the answer may take.
     pub timeout: Option<Duration>,
+    /// What the application's process may use.
+    pub limits: Limits,
 }

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
+use std::os::unix::net::UnixStream;
 
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -34,6 +35,17 @@ pub fn reset() {
 /// Unblocks everything: for the child, which is an ordinary process again.
 pub fn unblock() {
     let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+}
+
+/// The signals that tell a server to end, as bytes of a socket. Nothing is blocked: its children would
+/// inherit that.
+pub fn listen_for_end() -> io::Result<UnixStream> {
+    let (read, write) = UnixStream::pair()?;
+    for number in PASSED_ON {
+        signal_hook::low_level::pipe::register(number as i32, write.try_clone()?)?;
+    }
+    read.set_nonblocking(true)?;
+    Ok(read)
 }
 
 /// From here on, signals that the parent cares for are read from the descriptor.

@@ -12,7 +12,12 @@ use contract::codes::Code;
 use contract::handover::{Detail, Site, Verbosity};
 use contract::report::Failure;
 
+use crate::bytes::decimal;
 use crate::plan::{NamedPython, Settings, Warm};
+
+mod serve;
+
+pub use serve::parse_serve;
 
 const ABOUT: &str = "Runs any WSGI application, one request at a time, as a CGI program.";
 
@@ -26,6 +31,9 @@ Without a name: `application`, `app`, the one object of a known framework, creat
 
 Every option can also be set in the environment (WSGI_CGI_TIMEOUT=30) and in the first lines of
 the script (# wsgi-cgi: timeout=30). The command line wins, then the script, then the environment.
+
+Other commands:
+  wsgi-cgi serve APP|DIR                                 an HTTP listener (see wsgi-cgi serve --help)
 
 Examples:
   wsgi-cgi app.py                                        answers GET / on standard output
@@ -51,7 +59,7 @@ struct CommandLine {
 }
 
 /// The options of one source. A switch may be given as `--debug` or `--debug=false`.
-#[derive(Args, Default)]
+#[derive(Args, Clone, Default)]
 struct Options {
     /// The interpreter or virtualenv to use, instead of the one found beside the application
     #[arg(long, value_name = "PATH")]
@@ -74,6 +82,12 @@ struct Options {
     /// Write failures and wsgi.errors to this file, too
     #[arg(long, value_name = "FILE")]
     error_log: Option<PathBuf>,
+    /// The most memory that the application's process may have: 512M, 2G (its address space)
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    max_memory: Option<u64>,
+    /// The most processor time that it may use
+    #[arg(long, value_name = "SECONDS")]
+    max_cpu: Option<u64>,
     /// Run the whole of Python's site module (slower; sitecustomize and usercustomize run, too)
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), value_name = "BOOL")]
     site: Option<bool>,
@@ -92,7 +106,7 @@ struct Options {
 }
 
 /// The options' names, as they stand behind `WSGI_CGI_` and in a pragma.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 15] = [
     "python",
     "chdir",
     "path",
@@ -100,6 +114,8 @@ const NAMES: [&str; 13] = [
     "timeout",
     "debug",
     "error-log",
+    "max-memory",
+    "max-cpu",
     "site",
     "warm",
     "warm-idle",
@@ -123,6 +139,12 @@ pub enum Refusal {
     Wrong(Failure),
 }
 
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self::Wrong(failure)
+    }
+}
+
 /// Reads the command line, without the program's name.
 pub fn parse(arguments: &[OsString]) -> Result<Typed, Refusal> {
     let program = OsString::from("wsgi-cgi");
@@ -131,15 +153,14 @@ pub fn parse(arguments: &[OsString]) -> Result<Typed, Refusal> {
             application: line.application,
             options: line.options,
         }),
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-            ) =>
-        {
-            Err(Refusal::Answered(error.to_string()))
-        }
-        Err(error) => Err(Refusal::Wrong(wrong(&error))),
+        Err(error) => Err(refusal(&error)),
+    }
+}
+
+fn refusal(error: &clap::Error) -> Refusal {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Refusal::Answered(error.to_string()),
+        _ => Refusal::Wrong(wrong(error)),
     }
 }
 
@@ -225,6 +246,8 @@ impl Options {
         if let Some(file) = self.error_log {
             settings.error_log = Some(absolute(file));
         }
+        settings.limits.memory = self.max_memory.or(settings.limits.memory);
+        settings.limits.cpu = self.max_cpu.or(settings.limits.cpu);
         if let Some(on) = self.site {
             settings.site = if on { Site::Python } else { Site::Engine };
         }
@@ -282,6 +305,19 @@ fn wrong(error: &clap::Error) -> Failure {
 
 fn switch() -> BoolishValueParser {
     BoolishValueParser::new()
+}
+
+/// `512K`, `10M`, `1G`, or bytes.
+fn size(text: &str) -> Result<u64, String> {
+    let units = [('K', 1 << 10), ('M', 1 << 20), ('G', 1 << 30)];
+    let upper = text.to_ascii_uppercase();
+    let (digits, unit) = units
+        .into_iter()
+        .find_map(|(letter, unit)| Some((upper.strip_suffix(letter)?, unit)))
+        .unwrap_or((&upper, 1));
+    decimal(digits.as_bytes())
+        .and_then(|number| number.checked_mul(unit))
+        .ok_or_else(|| "not a size such as 512K, 10M or 1G".to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -1,0 +1,110 @@
+//! One connection: its requests one after another, until one of them is the last.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::access_log::Entry;
+use super::exchange::Exchange;
+use super::failure_page::refuse;
+use super::incoming::{Incoming, NoRequest, Rest, Turn};
+use super::reply::Reply;
+use super::site::Site;
+use crate::gateway::Endpoints;
+use crate::http::head::{RequestHead, Version};
+use crate::http::response_head::Connection;
+use crate::http::{Fields, Refusal};
+
+/// Serves the connection to its end.
+pub fn serve(socket: OwnedFd, endpoints: &Endpoints, site: &Site) {
+    let mut incoming = Incoming::new(socket);
+    let mut turn = Turn::First;
+    loop {
+        let head = match incoming.read_head(turn) {
+            Ok(head) => head,
+            Err(NoRequest::Closed) => return,
+            Err(NoRequest::Refused(refusal)) => {
+                return refuse_and_close(incoming, &refusal, endpoints, site);
+            }
+        };
+        let started = Instant::now();
+        let is_last = !head.keeps_alive() || site.stopping.load(Ordering::Relaxed);
+        let mut reply = Reply::to(
+            &head,
+            match is_last {
+                true => Connection::Close,
+                false => Connection::KeepAlive,
+            },
+        );
+        let number = site.log.number();
+        let exchange = Exchange {
+            site,
+            endpoints,
+            head: &head,
+            number,
+            started,
+        };
+        site.active.fetch_add(1, Ordering::Relaxed);
+        let (status, rest) = exchange.run(&mut incoming, &mut reply);
+        site.active.fetch_sub(1, Ordering::Relaxed);
+        site.log.request(&Entry {
+            status,
+            ..entry(&head, number, &reply, started, endpoints)
+        });
+        match status {
+            None => return,
+            Some(_) if reply.connection() == Connection::Close => return incoming.close(rest),
+            Some(_) if site.stopping.load(Ordering::Relaxed) => return incoming.close(rest),
+            Some(_) => turn = Turn::Next,
+        }
+    }
+}
+
+fn refuse_and_close(incoming: Incoming, refusal: &Refusal, endpoints: &Endpoints, site: &Site) {
+    let started = Instant::now();
+    let mut reply = Reply::to_nobody();
+    let number = site.log.number();
+    let sent = refuse(&mut reply, refusal, Fields::default())
+        .and_then(|()| reply.send_all(incoming.socket()));
+    site.log
+        .line(number, &format!("wsgi-cgi: {}", refusal.reason));
+    site.log.request(&Entry {
+        number,
+        method: "",
+        target: b"-",
+        protocol: "-",
+        status: reply.status,
+        bytes: reply.bytes,
+        time: started.elapsed(),
+        remote: &endpoints.remote_address,
+        referer: b"",
+        agent: b"",
+    });
+    if sent.is_ok() {
+        incoming.close(Rest::Expected);
+    }
+}
+
+fn entry<'a>(
+    head: &'a RequestHead,
+    number: u64,
+    reply: &Reply,
+    started: Instant,
+    endpoints: &'a Endpoints,
+) -> Entry<'a> {
+    Entry {
+        number,
+        method: &head.method,
+        target: &head.raw_target,
+        protocol: match head.version {
+            Version::Http10 => "HTTP/1.0",
+            Version::Http11 => "HTTP/1.1",
+        },
+        status: reply.status,
+        bytes: reply.bytes,
+        time: started.elapsed(),
+        remote: &endpoints.remote_address,
+        referer: head.fields.get("Referer").unwrap_or_default(),
+        agent: head.fields.get("User-Agent").unwrap_or_default(),
+    }
+}

@@ -1,0 +1,374 @@
+//! One request: what it names, its body, its turn, its script, and what becomes of the answer.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use contract::codes::Code;
+use contract::handover::Detail;
+use contract::report::Failure;
+use rustix::io::Errno;
+
+use super::access_log::ScriptLines;
+use super::body::{Body, Failed};
+use super::child::{Author, Child, Script};
+use super::failure_page::{fail, refuse};
+use super::folder::Named;
+use super::incoming::{Incoming, Rest};
+use super::relay::{Ended, Relay, Timing};
+use super::reply::Reply;
+use super::site::Site;
+use super::slots::Answer;
+use super::static_files;
+use crate::gateway::{Address, Endpoints, Place, Variables, meta_variables};
+use crate::http::head::{Framing, RequestHead, Target};
+use crate::http::{Fields, Refusal};
+
+/// More local redirects than this are a circle.
+const REDIRECTS: usize = 10;
+/// Our own child keeps the time limit itself, and shows where the application was; then it is our turn.
+const OWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// When to come again, in seconds.
+const RETRY_AFTER: &str = "5";
+
+/// A request that is being answered.
+pub struct Exchange<'a> {
+    pub site: &'a Site,
+    pub endpoints: &'a Endpoints,
+    pub head: &'a RequestHead,
+    pub number: u64,
+    pub started: Instant,
+}
+
+/// Why there is no answer from a script.
+enum Trouble {
+    /// The request is refused; its body may be unread.
+    Refused(Refusal, Fields),
+    /// The script or the system failed.
+    Failed(Failure, Fields),
+    /// Nobody waits for an answer.
+    ClientGone,
+}
+
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal, Fields::default())
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(
+            Failure::new(Code::SYSTEM, error.to_string()),
+            Fields::default(),
+        )
+    }
+}
+
+impl Exchange<'_> {
+    /// Answers the request. Gives the status, or None where the client did not wait for it; and whether the
+    /// client may still be sending.
+    pub fn run(&self, incoming: &mut Incoming, reply: &mut Reply) -> (Option<u16>, Rest) {
+        let mut rest = match self.head.framing {
+            Framing::Empty => Rest::None,
+            Framing::Length(_) | Framing::Chunked => Rest::Expected,
+        };
+        let answered = self.answer(incoming, reply, &mut rest);
+        // What is unread would be taken for the next request.
+        if rest == Rest::Expected && reply.status.is_none() {
+            reply.close_afterwards();
+        }
+        let told = match answered {
+            Ok(()) => Ok(()),
+            Err(Trouble::ClientGone) => return (None, rest),
+            Err(Trouble::Refused(refusal, more)) => {
+                self.say(&refusal.reason);
+                refuse(reply, &refusal, more)
+            }
+            Err(Trouble::Failed(failure, more)) => {
+                self.say(&failure.to_string());
+                match reply.status {
+                    None => {
+                        let detail = self.detail().unwrap_or(Detail::Hidden);
+                        fail(reply, &failure, detail, more)
+                    }
+                    Some(_) => {
+                        reply.cut();
+                        Ok(())
+                    }
+                }
+            }
+        };
+        match told.and_then(|()| reply.send_all(incoming.socket())) {
+            Ok(()) => (reply.status, rest),
+            Err(_) => (None, rest),
+        }
+    }
+
+    fn answer(
+        &self,
+        incoming: &mut Incoming,
+        reply: &mut Reply,
+        rest: &mut Rest,
+    ) -> Result<(), Trouble> {
+        let mut address = match self.head.target {
+            Target::Asterisk => Address::asterisk(),
+            _ => Address::parse(self.head.path_and_query())?,
+        };
+        if let Some((mount, below)) = self.static_file(&address) {
+            let answer = static_files::answer(mount, below, &self.head.method, &self.head.fields);
+            if *rest == Rest::Expected {
+                reply.close_afterwards();
+            }
+            return self.send_static(answer, incoming, reply);
+        }
+        let mut named = self.find(&address, reply, *rest)?;
+        let body = match Body::read(self.head, incoming, self.site.max_body) {
+            Ok(body) => body,
+            Err(Failed::Gone) => return Err(Trouble::ClientGone),
+            Err(Failed::Refused(refusal)) => return Err(refusal.into()),
+        };
+        *rest = Rest::None;
+        let mut body = Some(body);
+        let mut head = self.head.clone();
+        for _ in 0..=REDIRECTS {
+            let Some((script, place)) = named else {
+                return Ok(());
+            };
+            let body = body.take().unwrap_or(Body::None);
+            let variables = meta_variables(&head, &address, &place, self.endpoints, body.length());
+            let Some(path) = self.run_script(&script, &variables, body, incoming, reply)? else {
+                return Ok(());
+            };
+            // RFC 3875 section 6.2.2: as if the client had asked for that path.
+            address = Address::parse(&path)?;
+            if head.method != "HEAD" {
+                head.method = "GET".into();
+            }
+            head.fields.remove("Content-Type");
+            named = self.find(&address, reply, *rest)?;
+        }
+        let reason = format!("more than {REDIRECTS} local redirects");
+        Err(Trouble::Failed(
+            Failure::new(Code::BAD_RESPONSE, reason),
+            Fields::default(),
+        ))
+    }
+
+    fn static_file<'s, 'p>(
+        &'s self,
+        address: &'p Address,
+    ) -> Option<(&'s static_files::Mount, &'p [u8])> {
+        let mounts = self.site.mounts.iter();
+        let mut matching = mounts.filter_map(|mount| Some((mount, mount.matches(&address.path)?)));
+        matching.next()
+    }
+
+    fn send_static(
+        &self,
+        answer: static_files::Answer,
+        incoming: &Incoming,
+        reply: &mut Reply,
+    ) -> Result<(), Trouble> {
+        let gone = |_| Trouble::ClientGone;
+        match answer.body {
+            static_files::Body::File {
+                file,
+                offset,
+                length,
+            } => {
+                let mut fields = answer.fields;
+                fields.push("Content-Length", length.to_string());
+                reply.begin(answer.status, None, &fields, Some(length))?;
+                reply
+                    .copy(incoming.socket(), &file, offset, length)
+                    .map_err(gone)?;
+                reply.end()?;
+                Ok(())
+            }
+            static_files::Body::None if answer.status < 300 || answer.status == 304 => {
+                Ok(reply.begin(answer.status, None, &answer.fields, None)?)
+            }
+            static_files::Body::None => {
+                let reason = format!("{}", String::from_utf8_lossy(&self.head.raw_target));
+                Err(Trouble::Refused(
+                    Refusal::new(answer.status, reason),
+                    answer.fields,
+                ))
+            }
+        }
+    }
+
+    /// The script for an address; None where the answer is given already.
+    fn find(
+        &self,
+        address: &Address,
+        reply: &mut Reply,
+        rest: Rest,
+    ) -> Result<Option<(Script, Place)>, Trouble> {
+        if matches!(self.head.target, Target::Asterisk) && self.site.content.is_folder() {
+            reply.begin(204, None, &Fields::default(), None)?;
+            return Ok(None);
+        }
+        match self.site.content.find(address) {
+            Named::Script(script, place) => Ok(Some((script, place))),
+            Named::Nothing(reason) => {
+                self.say(&reason);
+                Err(Refusal::new(404, "There is no script at this address.").into())
+            }
+            Named::Forbidden(reason) => {
+                self.say(&reason);
+                Err(Refusal::new(403, "This file is no script.").into())
+            }
+            Named::FolderWithoutSlash => {
+                let mut fields = Fields::default();
+                fields.push("Location", with_slash(&address.uri));
+                Err(Trouble::Refused(
+                    Refusal::new(301, "A folder's name ends with a slash."),
+                    fields,
+                ))
+            }
+            Named::Listing(page) => {
+                if rest == Rest::Expected {
+                    reply.close_afterwards();
+                }
+                let mut fields = Fields::default();
+                fields.push("Content-Type", "text/html; charset=utf-8");
+                reply.page(200, &fields, page.as_bytes())?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Runs a script to the end of its answer. Gives the path of a local redirect.
+    fn run_script(
+        &self,
+        script: &Script,
+        variables: &Variables,
+        body: Body,
+        incoming: &Incoming,
+        reply: &mut Reply,
+    ) -> Result<Option<Vec<u8>>, Trouble> {
+        let slot = match self.site.slots.acquire(incoming.socket())? {
+            Answer::Granted(slot) => slot,
+            Answer::ClientGone => return Err(Trouble::ClientGone),
+            Answer::Full => return Err(busy(Code::TOO_BUSY, "")),
+        };
+        let detail = self.detail();
+        let script = with_detail(script, detail);
+        let spawning = Instant::now();
+        let children = &self.site.children;
+        let mut child = children
+            .spawn(&script, &self.site.environment, variables, body, slot)
+            .map_err(|error| cannot_start(&script, &error))?;
+        let grace = match script.author {
+            Author::Ourselves => OWN_TIMEOUT,
+            Author::Other => Duration::ZERO,
+        };
+        let mut lines = ScriptLines::of(self.number);
+        let relay = Relay {
+            child: &mut child,
+            script: &script,
+            reply,
+            client: incoming.socket(),
+            site: self.site,
+            lines: &mut lines,
+            deadline: self.site.timeout.map(|limit| spawning + limit + grace),
+            timing: (detail == Some(Detail::Shown)).then_some(Timing {
+                started: self.started,
+                spawn: spawning.elapsed(),
+            }),
+        };
+        let ended = relay.run();
+        conclude(child, ended, self.site.timeout)
+    }
+
+    fn detail(&self) -> Option<Detail> {
+        self.site.debug.for_request(self.head, self.endpoints)
+    }
+
+    fn say(&self, text: &str) {
+        self.site
+            .log
+            .line(self.number, &format!("wsgi-cgi: {text}"));
+    }
+}
+
+fn conclude(
+    child: Child,
+    ended: io::Result<Ended>,
+    timeout: Option<Duration>,
+) -> Result<Option<Vec<u8>>, Trouble> {
+    let failed = |code, reason: String| {
+        Err(Trouble::Failed(
+            Failure::new(code, reason),
+            Fields::default(),
+        ))
+    };
+    match ended {
+        Ok(Ended::Answered) => {
+            child.leave();
+            Ok(None)
+        }
+        Ok(Ended::LocalRedirect(path)) => {
+            child.end();
+            Ok(Some(path))
+        }
+        Ok(Ended::Invalid(reason)) => {
+            child.end();
+            failed(Code::BAD_RESPONSE, reason)
+        }
+        Ok(Ended::TimedOut) => {
+            child.end();
+            let limit = timeout.unwrap_or_default().as_secs_f64();
+            failed(Code::TIMED_OUT, format!("{limit} seconds"))
+        }
+        Ok(Ended::ClientGone) => {
+            child.end();
+            Err(Trouble::ClientGone)
+        }
+        Err(error) => {
+            child.end();
+            Err(error.into())
+        }
+    }
+}
+
+/// Out of processes, memory or descriptors: a state that passes, not a fault.
+fn cannot_start(script: &Script, error: &io::Error) -> Trouble {
+    let passes = [Errno::AGAIN, Errno::NOMEM, Errno::MFILE, Errno::NFILE];
+    let reason = format!("{}: {error}", script.program.display());
+    match error.raw_os_error() {
+        Some(number) if passes.iter().any(|errno| errno.raw_os_error() == number) => {
+            busy(Code::CANNOT_START_NOW, &reason)
+        }
+        _ => Trouble::Failed(Failure::new(Code::CANNOT_START, reason), Fields::default()),
+    }
+}
+
+fn busy(code: Code, reason: &str) -> Trouble {
+    let mut fields = Fields::default();
+    fields.push("Retry-After", RETRY_AFTER);
+    Trouble::Failed(Failure::new(code, reason), fields)
+}
+
+/// The same address with a slash behind its path. `//host` would be another server: one slash is enough.
+fn with_slash(uri: &[u8]) -> Vec<u8> {
+    let length = uri.iter().position(|byte| *byte == b'?');
+    let (path, query) = uri.split_at(length.unwrap_or(uri.len()));
+    let slashes = path.iter().take_while(|byte| **byte == b'/').count();
+    let path = path.get(slashes..).unwrap_or_default();
+    [b"/", path, b"/", query].concat()
+}
+
+/// Our own child is told what to show.
+fn with_detail(script: &Script, detail: Option<Detail>) -> Script {
+    let mut script = script.clone();
+    if let (Author::Ourselves, Some(detail)) = (script.author, detail) {
+        let word = match detail {
+            Detail::Shown => "--debug=true",
+            Detail::Hidden => "--debug=false",
+        };
+        script.arguments.insert(0, word.into());
+    }
+    script
+}

@@ -1,0 +1,81 @@
+//! Answers that the listener gives itself: refusals of HTTP, failures with a code, and what a page is told.
+
+use std::io;
+
+use contract::handover::{Detail, ResponseForm};
+use contract::report::{self, Failure};
+
+use super::reply::Reply;
+use crate::cgi::response::{self, CgiResponse};
+use crate::http::{Fields, Refusal, response_head};
+
+/// Where an error page wants its request's last lines.
+const PLACE: &[u8] = b"<!--wsgi-cgi:stderr-->";
+
+/// Answers a request that breaks a rule of HTTP, or asks for what is not there.
+pub fn refuse(reply: &mut Reply, refusal: &Refusal, more: Fields) -> io::Result<()> {
+    let mut fields = more;
+    fields.push("Content-Type", "text/html; charset=utf-8");
+    let title = format!(
+        "{} {}",
+        refusal.status,
+        response_head::reason(refusal.status)
+    );
+    let page = format!(
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\n<h1>{title}</h1>\n<p>{}</p>\n</html>\n",
+        report::escape(&refusal.reason)
+    );
+    reply.page(refusal.status, &fields, page.as_bytes())
+}
+
+/// Answers with the page of a failure.
+pub fn fail(reply: &mut Reply, failure: &Failure, detail: Detail, more: Fields) -> io::Result<()> {
+    let answer = report::response(failure, detail, ResponseForm::Cgi, b"GET");
+    let Ok(Some((CgiResponse::Document(head), length))) = response::parse(&answer, true) else {
+        return refuse(reply, &Refusal::new(500, failure.to_string()), more);
+    };
+    let mut fields = more;
+    for (name, value) in head.fields {
+        if !name.eq_ignore_ascii_case("Content-Length") && !name.starts_with("X-CGI-") {
+            fields.push(name, value);
+        }
+    }
+    reply.page(
+        head.status,
+        &fields,
+        answer.get(length..).unwrap_or_default(),
+    )
+}
+
+/// A page with the last lines of its request's stderr, where it wants them.
+pub fn with_lines<'a>(page: Vec<u8>, lines: impl Iterator<Item = &'a str>) -> Vec<u8> {
+    let Some(place) = page.windows(PLACE.len()).position(|window| window == PLACE) else {
+        return page;
+    };
+    let lines: Vec<_> = lines.map(report::escape).collect();
+    if lines.is_empty() {
+        return page;
+    }
+    let (before, behind) = page.split_at(place);
+    let section = format!(
+        "<section><h2>Last lines on stderr</h2>\n<pre>{}</pre></section>",
+        lines.join("\n")
+    );
+    let behind = behind.get(PLACE.len()..).unwrap_or_default();
+    [before, section.as_bytes(), behind].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_put_in_their_place_and_escaped() {
+        let page = |text: &str| text.as_bytes().to_vec();
+        let text = with_lines(page("a<!--wsgi-cgi:stderr-->b"), ["<x>", "y"].into_iter());
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.starts_with("a<section>") && text.ends_with("</section>b"));
+        assert!(text.contains("&lt;x&gt;\ny"));
+        assert_eq!(with_lines(page("a"), ["x"].into_iter()), b"a");
+    }
+}

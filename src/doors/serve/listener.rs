@@ -1,0 +1,153 @@
+//! Accepts connections, one thread for each, until it is told to stop.
+
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+use rustix::net::SendFlags;
+use rustix::process::Signal;
+
+use super::connection;
+use super::site::Site;
+use super::sockets::Socket;
+use crate::gateway::Endpoints;
+use crate::wait;
+
+/// Connections at once; beyond, a client is told to come again.
+const CONNECTIONS: usize = 1000;
+/// A connection's stack; a page of it is used.
+const STACK: usize = 256 << 10;
+/// How long the children may take to end by themselves when the grace is over.
+const LAST_GRACE: Duration = Duration::from_secs(3);
+/// How often the end of the last requests is looked for.
+const PAUSE: Duration = Duration::from_millis(20);
+
+const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// Serves until a signal says otherwise; then gives running requests `grace`, or until a second signal.
+pub fn run(
+    sockets: Vec<Socket>,
+    site: &Arc<Site>,
+    signals: &UnixStream,
+    grace: Duration,
+) -> io::Result<()> {
+    let connections = Arc::new(Connections::default());
+    // When descriptors run out, this one makes room to say so.
+    let mut reserve = Some(spare_descriptor()?);
+    loop {
+        let mut polled: Vec<_> = sockets
+            .iter()
+            .map(|socket| PollFd::new(socket, PollFlags::IN))
+            .collect();
+        polled.push(PollFd::new(signals, PollFlags::IN));
+        wait::ready(&mut polled, None)?;
+        let ready: Vec<bool> = polled
+            .iter()
+            .map(|socket| !socket.revents().is_empty())
+            .collect();
+        drop(polled);
+        if is_told(signals) {
+            break;
+        }
+        for (socket, _) in sockets.iter().zip(ready).filter(|(_, ready)| *ready) {
+            match socket.accept() {
+                Ok((stream, endpoints)) => connections.start(stream, endpoints, site),
+                Err(error) if is_exhaustion(&error) => refuse_one(socket, &mut reserve),
+                // It went away again.
+                Err(_) => {}
+            }
+        }
+    }
+    sockets.iter().for_each(Socket::remove);
+    drop(sockets);
+    site.stopping.store(true, Ordering::Relaxed);
+    finish(site, signals, grace);
+    Ok(())
+}
+
+/// How many there are.
+#[derive(Default)]
+struct Connections(AtomicUsize);
+
+/// Counts one connection as long as it lives.
+struct Counted(Arc<Connections>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Connections {
+    fn start(self: &Arc<Self>, stream: OwnedFd, endpoints: Endpoints, site: &Arc<Site>) {
+        let number = self.0.fetch_add(1, Ordering::Relaxed);
+        let counted = Counted(self.clone());
+        if number >= CONNECTIONS {
+            return tell_busy(&stream);
+        }
+        // Kept for the case that no thread can be started.
+        let copy = rustix::io::dup(&stream);
+        let site = site.clone();
+        let started = thread::Builder::new().stack_size(STACK).spawn(move || {
+            let _counted = counted;
+            connection::serve(stream, &endpoints, &site);
+        });
+        if let (Err(_), Ok(copy)) = (started, copy) {
+            tell_busy(&copy);
+        }
+    }
+}
+
+fn tell_busy(stream: &OwnedFd) {
+    let _ = rustix::net::send(stream, BUSY, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+}
+
+fn spare_descriptor() -> io::Result<OwnedFd> {
+    Ok(std::fs::File::open("/dev/null")?.into())
+}
+
+fn is_exhaustion(error: &io::Error) -> bool {
+    let number = error.raw_os_error();
+    [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]
+        .iter()
+        .any(|errno| number == Some(errno.raw_os_error()))
+}
+
+/// Without a free descriptor a waiting connection would be polled for ever: it is told to come again.
+fn refuse_one(socket: &Socket, reserve: &mut Option<OwnedFd>) {
+    *reserve = None;
+    if let Ok((stream, _)) = socket.accept() {
+        tell_busy(&stream);
+    }
+    *reserve = spare_descriptor().ok();
+    if reserve.is_none() {
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Whether a signal has come; takes one.
+fn is_told(mut signals: &UnixStream) -> bool {
+    matches!(signals.read(&mut [0]), Ok(1))
+}
+
+/// Waits for the last requests; idle connections end with the process.
+fn finish(site: &Site, signals: &UnixStream, grace: Duration) {
+    let wait_until = |deadline: Instant| {
+        while site.active.load(Ordering::Relaxed) > 0 && Instant::now() < deadline {
+            if is_told(signals) {
+                return;
+            }
+            thread::sleep(PAUSE);
+        }
+    };
+    wait_until(Instant::now() + grace);
+    site.children.signal_all(Signal::TERM);
+    wait_until(Instant::now() + LAST_GRACE);
+    site.children.signal_all(Signal::KILL);
+}

@@ -1,0 +1,251 @@
+//! The listener: HTTP/1.1 for one application or a folder of scripts, a process for each request.
+#![forbid(unsafe_code)]
+
+mod access_log;
+mod body;
+mod child;
+mod connection;
+mod exchange;
+mod failure_page;
+mod folder;
+mod incoming;
+mod listener;
+mod outgoing;
+mod relay;
+mod reply;
+mod site;
+mod slots;
+mod sockets;
+mod static_files;
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+use contract::codes::Code;
+use contract::handover::{Detail, Source};
+use contract::outcome::Outcome;
+use contract::report::{self, Failure};
+
+use self::access_log::AccessLog;
+use self::child::{Author, Children, Script};
+use self::folder::Folder;
+use self::site::{Content, Debug, Site};
+use self::slots::Slots;
+use self::sockets::Socket;
+use self::static_files::Mount;
+use crate::cgi::meta_variables::{MetaVariables, SERVE_CHILD};
+use crate::cli::{self, Refusal, Typed};
+use crate::doors::{application, interpreter};
+use crate::gateway::Place;
+use crate::plan::{Bind, Listing, ServePlan};
+use crate::runner::signals;
+use crate::source::{self, Found};
+
+const DEFAULT_ADDRESS: &str = "127.0.0.1:8000";
+
+/// What a child gets of our own environment, beside the variables `WSGI_CGI_*` and `LC_*`.
+const PASSED_ON: [&str; 12] = [
+    "PATH",
+    "HOME",
+    "LANG",
+    "TZ",
+    "TMPDIR",
+    "VIRTUAL_ENV",
+    "LD_LIBRARY_PATH",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONOPTIMIZE",
+    "PYTHONWARNINGS",
+    "PYTHONUTF8",
+    "SSL_CERT_FILE",
+];
+
+/// Serves until it is told to stop. `inherited` are the sockets that systemd passed.
+pub fn run(arguments: &[OsString], inherited: Vec<OwnedFd>) -> Outcome {
+    let prepared = env::current_dir()
+        .map_err(|error| Failure::new(Code::NO_DIRECTORY, error.to_string()).into())
+        .and_then(|here| Ok((cli::parse_serve(arguments, &here)?, here)))
+        .and_then(|((plan, typed), here)| Ok(prepare(&plan, typed, inherited, &here)?));
+    match prepared {
+        Ok(prepared) => match prepared.serve() {
+            Ok(()) => Outcome::Complete,
+            Err(error) => refuse(&Failure::new(Code::SYSTEM, error.to_string())),
+        },
+        Err(Refusal::Answered(text)) => {
+            let _ = io::stdout().write_all(text.as_bytes());
+            Outcome::Complete
+        }
+        Err(Refusal::Wrong(failure)) => refuse(&failure),
+    }
+}
+
+fn refuse(failure: &Failure) -> Outcome {
+    report::tell(failure, "", None);
+    failure.code.entry().outcome
+}
+
+struct Prepared {
+    sockets: Vec<Socket>,
+    site: Arc<Site>,
+    grace: std::time::Duration,
+    signals: UnixStream,
+}
+
+impl Prepared {
+    fn serve(self) -> io::Result<()> {
+        listener::run(self.sockets, &self.site, &self.signals, self.grace)
+    }
+}
+
+fn prepare(
+    plan: &ServePlan,
+    typed: Typed,
+    inherited: Vec<OwnedFd>,
+    here: &Path,
+) -> Result<Prepared, Failure> {
+    let wrong = |error: anyhow::Error| Failure::new(Code::CANNOT_LISTEN, format!("{error:#}"));
+    let system = |error: io::Error| Failure::new(Code::SYSTEM, error.to_string());
+    let environment = environment(plan);
+    let (content, described) = content(plan, typed, here, &environment)?;
+    let mounts = plan.mounts.iter().map(|mount| {
+        Mount::parse(mount, here).map_err(|reason| {
+            Failure::new(Code::BAD_SETTING, format!("--static {mount:?}: {reason}"))
+        })
+    });
+    let mounts = mounts.collect::<Result<_, _>>()?;
+    let mut sockets = inherited
+        .into_iter()
+        .map(Socket::inherit)
+        .collect::<anyhow::Result<Vec<_>>>()
+        .map_err(wrong)?;
+    for bind in &plan.binds {
+        sockets.push(Socket::bind(bind).map_err(wrong)?);
+    }
+    if sockets.is_empty() {
+        let default = Bind::Address(DEFAULT_ADDRESS.into());
+        sockets.push(Socket::bind(&default).map_err(wrong)?);
+    }
+    let debug = match plan.debug {
+        Some(true) => Debug::Fixed(Detail::Shown),
+        Some(false) => Debug::Fixed(Detail::Hidden),
+        None if sockets.iter().all(Socket::is_loopback) => Debug::Local,
+        None => Debug::Unsaid,
+    };
+    let signals = signals::listen_for_end().map_err(system)?;
+    let site = Arc::new(Site {
+        content,
+        mounts,
+        environment,
+        slots: Arc::new(Slots::new(plan.max_processes, plan.max_queue)),
+        children: Children::default(),
+        timeout: plan.settings.timeout,
+        max_body: plan.max_body,
+        debug,
+        log: AccessLog::new(plan.log_format),
+        active: AtomicUsize::new(0),
+        stopping: AtomicBool::new(false),
+    });
+    let addresses: Vec<_> = sockets.iter().map(ToString::to_string).collect();
+    report::tell_line(&format!("{} {described}\n", addresses.join(" ")), None);
+    Ok(Prepared {
+        sockets,
+        site,
+        grace: plan.grace,
+        signals,
+    })
+}
+
+/// What every child gets: a short list of our own variables, and those that the user names.
+fn environment(plan: &ServePlan) -> Vec<(OsString, OsString)> {
+    let is_passed_on = |name: &OsStr| {
+        let name = name.as_bytes();
+        PASSED_ON.iter().any(|passed| passed.as_bytes() == name)
+            || name.starts_with(b"LC_")
+            || name.starts_with(b"WSGI_CGI_")
+    };
+    let mut variables: Vec<_> = env::vars_os()
+        .filter(|(name, _)| is_passed_on(name))
+        .collect();
+    variables.extend(plan.environment.iter().cloned());
+    variables.push((SERVE_CHILD.into(), "1".into()));
+    variables
+}
+
+/// What is served, and a sentence about it.
+fn content(
+    plan: &ServePlan,
+    typed: Typed,
+    here: &Path,
+    environment: &[(OsString, OsString)],
+) -> Result<(Content, String), Failure> {
+    let program = PathBuf::from("/proc/self/exe");
+    let path = here.join(&plan.application);
+    let folder = |listing| {
+        let folder = Folder::new(&path, listing, program.clone(), plan.words.clone());
+        let described = format!("serves the scripts in {}", path.display());
+        match folder {
+            Ok(folder) => Ok((Content::Folder(folder), described)),
+            Err(error) => Err(source::unreadable(&path, &error)),
+        }
+    };
+    if plan.listing == Listing::On {
+        return folder(Listing::On);
+    }
+    let variables = MetaVariables::from_environment(environment.iter().cloned());
+    let mut settings = plan.settings.clone();
+    let executable = env::current_exe().ok();
+    let found = source::find(&plan.application, here);
+    match found {
+        Err(failure) if failure.code == Code::EMPTY_DIRECTORY => folder(Listing::Off),
+        found => {
+            let found = application::configure(found, typed, &mut settings, here)?;
+            let interpreter =
+                interpreter::choose(&variables, &settings, &found, executable.as_deref())?;
+            let described = format!(
+                "serves {} with {}, one process per request",
+                plan.application.display(),
+                interpreter::described(&interpreter)
+            );
+            Ok((only(plan, &found, here, program), described))
+        }
+    }
+}
+
+/// One application for every address.
+fn only(plan: &ServePlan, found: &Found, here: &Path, program: PathBuf) -> Content {
+    let mut arguments = plan.words.clone();
+    let (file, directory) = match &found.source {
+        Source::File(file) => {
+            // As it was given: a link may lead to another release tomorrow.
+            arguments.push(here.join(&plan.application).into());
+            (Some(file), found.directory.clone())
+        }
+        // A module is looked up from here, as it would be by hand.
+        Source::Module { .. } => {
+            arguments.push(plan.application.clone());
+            (None, here.to_owned())
+        }
+    };
+    let name = file.and_then(|file| file.file_name()).unwrap_or_default();
+    Content::Application {
+        script: Script {
+            program,
+            arguments,
+            is_nph: name.as_bytes().starts_with(b"nph-"),
+            directory: directory.clone(),
+            author: Author::Ourselves,
+        },
+        place: Place {
+            script_name: Vec::new(),
+            path_info: Vec::new(),
+            script_filename: file.map(|file| file.as_os_str().as_bytes().to_vec()),
+            document_root: directory.as_os_str().as_bytes().to_vec(),
+        },
+    }
+}

@@ -1,0 +1,229 @@
+//! One response on its way to a client: framed as its head says, never longer, and closed if it is shorter.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+
+use super::outgoing::Outgoing;
+use crate::http::head::{RequestHead, Version};
+use crate::http::response_head::{self, Connection, Framing};
+use crate::http::{Fields, chunked, limits};
+use crate::wait;
+
+/// The answer to one request.
+pub struct Reply {
+    method: String,
+    version: Version,
+    connection: Connection,
+    framing: Framing,
+    outgoing: Outgoing,
+    left: u64,
+    /// What was sent, for the log; None before the head.
+    pub status: Option<u16>,
+    /// How much of a body was sent.
+    pub bytes: u64,
+    /// How much of the body did not fit its length.
+    pub excess: u64,
+}
+
+impl Reply {
+    /// For a request; `connection` is what both sides would agree to.
+    pub fn to(head: &RequestHead, connection: Connection) -> Self {
+        Self::with(head.method.clone(), head.version, connection)
+    }
+
+    /// For something that is no request: the connection ends with it.
+    pub fn to_nobody() -> Self {
+        Self::with(String::new(), Version::Http11, Connection::Close)
+    }
+
+    fn with(method: String, version: Version, connection: Connection) -> Self {
+        Self {
+            method,
+            version,
+            connection,
+            framing: Framing::None,
+            outgoing: Outgoing::default(),
+            left: 0,
+            status: None,
+            bytes: 0,
+            excess: 0,
+        }
+    }
+
+    /// Whether the connection may carry another request after this answer.
+    pub fn connection(&self) -> Connection {
+        self.connection
+    }
+
+    /// No other request follows; to be said before the head.
+    pub fn close_afterwards(&mut self) {
+        self.connection = Connection::Close;
+    }
+
+    /// Whether the client waits for a body at all.
+    pub fn is_head(&self) -> bool {
+        self.method == "HEAD"
+    }
+
+    /// Writes the head. `length` is the body's, where it is known.
+    pub fn begin(
+        &mut self,
+        status: u16,
+        reason: Option<&str>,
+        fields: &Fields,
+        length: Option<u64>,
+    ) -> io::Result<()> {
+        self.status = Some(status);
+        self.framing = response_head::framing(status, &self.method, self.version, length);
+        match self.framing {
+            Framing::Length(length) => self.left = length,
+            Framing::Close => self.connection = Connection::Close,
+            Framing::None | Framing::Chunked => {}
+        }
+        let reason = reason.unwrap_or_else(|| response_head::reason(status));
+        let head = response_head::encode(status, reason, fields, self.framing, self.connection);
+        self.outgoing.push(&head)
+    }
+
+    /// Writes a piece of the body.
+    pub fn body(&mut self, piece: &[u8]) -> io::Result<()> {
+        let piece = match self.framing {
+            Framing::None => return Ok(()),
+            Framing::Length(_) => {
+                let fits = usize::try_from(self.left).unwrap_or(usize::MAX);
+                let (piece, excess) = piece.split_at(fits.min(piece.len()));
+                self.left -= piece.len() as u64;
+                self.excess += excess.len() as u64;
+                piece
+            }
+            Framing::Chunked | Framing::Close => piece,
+        };
+        if piece.is_empty() {
+            return Ok(());
+        }
+        self.bytes += piece.len() as u64;
+        if self.framing != Framing::Chunked {
+            return self.outgoing.push(piece);
+        }
+        self.outgoing.push(chunked::start(piece.len()).as_bytes())?;
+        self.outgoing.push(piece)?;
+        self.outgoing.push(b"\r\n")
+    }
+
+    /// Whether the end of the body shows by itself, so that it can still be cut for the client to see.
+    pub fn is_open(&self) -> bool {
+        match self.framing {
+            Framing::Chunked | Framing::Close => true,
+            Framing::Length(_) => self.left > 0,
+            Framing::None => false,
+        }
+    }
+
+    /// The body is whole, if it has the length that was promised; gives how much is missing.
+    pub fn end(&mut self) -> io::Result<u64> {
+        if self.framing == Framing::Chunked {
+            self.outgoing.push(chunked::END)?;
+        }
+        if self.left > 0 {
+            self.connection = Connection::Close;
+        }
+        Ok(self.left)
+    }
+
+    /// The rest of the body does not exist: the connection ends, and the client sees that it is not whole.
+    pub fn cut(&mut self) {
+        self.connection = Connection::Close;
+    }
+
+    /// A whole response, untouched (NPH, RFC 3875 section 5).
+    pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.connection = Connection::Close;
+        if self.status.is_none() {
+            let digits = bytes.get(9..12).and_then(|code| str::from_utf8(code).ok());
+            self.status = Some(digits.and_then(|code| code.parse().ok()).unwrap_or(200));
+        }
+        self.bytes += bytes.len() as u64;
+        self.outgoing.push(bytes)
+    }
+
+    /// A whole small response.
+    pub fn page(&mut self, status: u16, fields: &Fields, body: &[u8]) -> io::Result<()> {
+        let mut fields = fields.clone();
+        fields.push("Content-Length", body.len().to_string());
+        self.begin(status, None, &fields, Some(body.len() as u64))?;
+        self.body(body)
+    }
+
+    /// Sends what the client takes; see [`Outgoing::send_some`].
+    pub fn send_some(&mut self, client: BorrowedFd<'_>) -> io::Result<bool> {
+        self.outgoing.send_some(client)
+    }
+
+    /// Sends all of it.
+    pub fn send_all(&mut self, client: BorrowedFd<'_>) -> io::Result<()> {
+        self.outgoing.send_all(client, limits::BODY_TIME)
+    }
+
+    /// Whether something waits for the client.
+    pub fn is_pending(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
+    /// Whether nothing more should be written for now.
+    pub fn is_full(&self) -> bool {
+        self.outgoing.is_full()
+    }
+
+    /// Lets the kernel copy a part of a file as the body that [`Self::begin`] announced.
+    pub fn copy(
+        &mut self,
+        client: BorrowedFd<'_>,
+        file: &File,
+        mut offset: u64,
+        length: u64,
+    ) -> io::Result<()> {
+        if self.framing == Framing::None {
+            return Ok(());
+        }
+        self.send_all(client)?;
+        let end = offset + length;
+        let flags = rustix::fs::fcntl_getfl(client)?;
+        rustix::fs::fcntl_setfl(client, flags | rustix::fs::OFlags::NONBLOCK)?;
+        let copied = copy_file(client, file, &mut offset, end, limits::BODY_TIME);
+        rustix::fs::fcntl_setfl(client, flags)?;
+        let sent = length - (end - offset);
+        self.bytes += sent;
+        self.left -= sent.min(self.left);
+        copied
+    }
+}
+
+/// Stops at the end of a file that was cut meanwhile.
+fn copy_file(
+    client: BorrowedFd<'_>,
+    file: &File,
+    offset: &mut u64,
+    end: u64,
+    patience: Duration,
+) -> io::Result<()> {
+    while *offset < end {
+        let count = usize::try_from(end - *offset)
+            .unwrap_or(usize::MAX)
+            .min(1 << 20);
+        match rustix::fs::sendfile(client, file.as_fd(), Some(&mut *offset), count) {
+            Ok(0) => break,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => {
+                if !wait::writable(client, Some(Instant::now() + patience))? {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! How many children run at once, and who is next: in the order of arrival.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
+
+use crate::wait;
+
+/// Room for so many children, and a queue before it.
+pub struct Slots {
+    limit: usize,
+    queue_limit: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    running: usize,
+    waiting: VecDeque<Arc<OwnedFd>>,
+}
+
+/// The right to run one child; given back when it is dropped.
+pub struct Slot(Arc<Slots>);
+
+/// What became of a request for a slot.
+pub enum Answer {
+    /// A child may be started.
+    Granted(Slot),
+    /// The queue is full.
+    Full,
+    /// The client did not wait.
+    ClientGone,
+}
+
+impl Slots {
+    /// For `limit` children and a queue of `queue_limit` requests.
+    pub fn new(limit: usize, queue_limit: usize) -> Self {
+        Self {
+            limit,
+            queue_limit,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Waits for a slot as long as the client does.
+    pub fn acquire(self: &Arc<Self>, client: BorrowedFd<'_>) -> io::Result<Answer> {
+        let turn = {
+            let mut state = self.lock();
+            if state.running < self.limit && state.waiting.is_empty() {
+                state.running += 1;
+                return Ok(Answer::Granted(Slot(self.clone())));
+            }
+            if state.waiting.len() >= self.queue_limit {
+                return Ok(Answer::Full);
+            }
+            let turn = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
+            state.waiting.push_back(turn.clone());
+            turn
+        };
+        let is_turn = {
+            let turn = turn.as_fd();
+            let mut polled = [
+                PollFd::new(&turn, PollFlags::IN),
+                PollFd::new(&client, PollFlags::RDHUP),
+            ];
+            wait::ready(&mut polled, None)? && !polled[0].revents().is_empty()
+        };
+        if is_turn {
+            return Ok(Answer::Granted(Slot(self.clone())));
+        }
+        let mut state = self.lock();
+        let place = state
+            .waiting
+            .iter()
+            .position(|waiting| Arc::ptr_eq(waiting, &turn));
+        match place {
+            Some(place) => drop(state.waiting.remove(place)),
+            // It was our turn in this very moment: the next one's now.
+            None => {
+                drop(state);
+                drop(Slot(self.clone()));
+            }
+        }
+        Ok(Answer::ClientGone)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        match state.waiting.pop_front() {
+            // The slot passes over: `running` stays.
+            Some(next) => drop(rustix::io::write(&*next, &1u64.to_ne_bytes())),
+            None => state.running -= 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+    use std::thread;
+
+    use super::*;
+
+    fn granted(answer: io::Result<Answer>) -> Option<Slot> {
+        match answer.unwrap() {
+            Answer::Granted(slot) => Some(slot),
+            Answer::Full | Answer::ClientGone => None,
+        }
+    }
+
+    #[test]
+    fn the_next_one_in_the_queue_gets_the_slot() {
+        let slots = Arc::new(Slots::new(1, 2));
+        let (client, _other) = UnixStream::pair().unwrap();
+        let first = granted(slots.acquire(client.as_fd())).unwrap();
+        thread::scope(|scope| {
+            let mut order = Vec::new();
+            for number in 1..=2 {
+                let slots = &slots;
+                let client = &client;
+                order.push(scope.spawn(move || granted(slots.acquire(client.as_fd()))));
+                while slots.lock().waiting.len() < number {
+                    thread::yield_now();
+                }
+            }
+            assert!(matches!(slots.acquire(client.as_fd()), Ok(Answer::Full)));
+            drop(first);
+            let second = order.remove(0).join().unwrap().unwrap();
+            assert_eq!(slots.lock().waiting.len(), 1);
+            drop(second);
+            drop(order.remove(0).join().unwrap().unwrap());
+        });
+        assert_eq!(slots.lock().running, 0);
+    }
+
+    #[test]
+    fn a_client_that_leaves_gives_its_place_up() {
+        let slots = Arc::new(Slots::new(1, 2));
+        let (client, other) = UnixStream::pair().unwrap();
+        let first = granted(slots.acquire(client.as_fd()));
+        drop(other);
+        assert!(matches!(
+            slots.acquire(client.as_fd()),
+            Ok(Answer::ClientGone)
+        ));
+        drop(first);
+        assert_eq!(slots.lock().running, 0);
+    }
+}
