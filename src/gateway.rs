@@ -2,8 +2,9 @@
 #![forbid(unsafe_code)]
 
 use crate::cgi::request_uri::percent_decode;
-use crate::http::head::{RequestHead, Version, split_port};
+use crate::http::head::{RequestHead, Version};
 use crate::http::response_head::HOP_BY_HOP;
+use crate::http::target::split_port;
 use crate::http::{Refusal, SERVER};
 
 /// Names and values for a script's environment, in order.

@@ -7,6 +7,7 @@ pub mod fields;
 pub mod head;
 pub mod limits;
 pub mod response_head;
+pub mod target;
 
 pub use fields::Fields;
 

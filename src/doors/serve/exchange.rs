@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use contract::codes::Code;
 use contract::handover::Detail;
 use contract::report::Failure;
-use rustix::io::Errno;
 
 use super::access_log::ScriptLines;
 use super::body::{Body, Failed};
@@ -14,22 +13,22 @@ use super::child::{Author, Child, Script};
 use super::failure_page::{fail, refuse};
 use super::folder::Named;
 use super::incoming::{Incoming, Rest};
-use super::relay::{Ended, Relay, Timing};
+use super::relay::Relay;
 use super::reply::Reply;
+use super::script_answer::{Ended, ScriptAnswer, Timing};
 use super::site::Site;
 use super::slots::Answer;
 use super::static_files;
+use super::trouble::{Trouble, busy, cannot_start};
 use crate::gateway::{Address, Endpoints, Place, Variables, meta_variables};
-use crate::http::head::{Framing, RequestHead, Target};
+use crate::http::head::{Framing, RequestHead};
+use crate::http::target::Target;
 use crate::http::{Fields, Refusal};
 
 /// More local redirects than this are a circle.
 const REDIRECTS: usize = 10;
 /// Our own child keeps the time limit itself, and shows where the application was; then it is our turn.
 const OWN_TIMEOUT: Duration = Duration::from_secs(5);
-/// When to come again, in seconds.
-const RETRY_AFTER: &str = "5";
-
 /// A request that is being answered.
 pub struct Exchange<'a> {
     pub site: &'a Site,
@@ -37,31 +36,6 @@ pub struct Exchange<'a> {
     pub head: &'a RequestHead,
     pub number: u64,
     pub started: Instant,
-}
-
-/// Why there is no answer from a script.
-enum Trouble {
-    /// The request is refused; its body may be unread.
-    Refused(Refusal, Fields),
-    /// The script or the system failed.
-    Failed(Failure, Fields),
-    /// Nobody waits for an answer.
-    ClientGone,
-}
-
-impl From<Refusal> for Trouble {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal, Fields::default())
-    }
-}
-
-impl From<io::Error> for Trouble {
-    fn from(error: io::Error) -> Self {
-        Self::Failed(
-            Failure::new(Code::SYSTEM, error.to_string()),
-            Fields::default(),
-        )
-    }
 }
 
 impl Exchange<'_> {
@@ -159,8 +133,9 @@ impl Exchange<'_> {
         address: &'p Address,
     ) -> Option<(&'s static_files::Mount, &'p [u8])> {
         let mounts = self.site.mounts.iter();
-        let mut matching = mounts.filter_map(|mount| Some((mount, mount.matches(&address.path)?)));
-        matching.next()
+        mounts
+            .filter_map(|mount| Some((mount, mount.matches(&address.path)?)))
+            .max_by_key(|(mount, _)| mount.prefix.len())
     }
 
     fn send_static(
@@ -265,18 +240,18 @@ impl Exchange<'_> {
             Author::Other => Duration::ZERO,
         };
         let mut lines = ScriptLines::of(self.number);
+        let timing = (detail == Some(Detail::Shown)).then_some(Timing {
+            started: self.started,
+            spawn: spawning.elapsed(),
+        });
         let relay = Relay {
             child: &mut child,
-            script: &script,
+            answer: ScriptAnswer::of(&script, timing),
             reply,
             client: incoming.socket(),
             site: self.site,
             lines: &mut lines,
             deadline: self.site.timeout.map(|limit| spawning + limit + grace),
-            timing: (detail == Some(Detail::Shown)).then_some(Timing {
-                started: self.started,
-                spawn: spawning.elapsed(),
-            }),
         };
         let ended = relay.run();
         conclude(child, ended, self.site.timeout)
@@ -331,24 +306,6 @@ fn conclude(
             Err(error.into())
         }
     }
-}
-
-/// Out of processes, memory or descriptors: a state that passes, not a fault.
-fn cannot_start(script: &Script, error: &io::Error) -> Trouble {
-    let passes = [Errno::AGAIN, Errno::NOMEM, Errno::MFILE, Errno::NFILE];
-    let reason = format!("{}: {error}", script.program.display());
-    match error.raw_os_error() {
-        Some(number) if passes.iter().any(|errno| errno.raw_os_error() == number) => {
-            busy(Code::CANNOT_START_NOW, &reason)
-        }
-        _ => Trouble::Failed(Failure::new(Code::CANNOT_START, reason), Fields::default()),
-    }
-}
-
-fn busy(code: Code, reason: &str) -> Trouble {
-    let mut fields = Fields::default();
-    fields.push("Retry-After", RETRY_AFTER);
-    Trouble::Failed(Failure::new(code, reason), fields)
 }
 
 /// The same address with a slash behind its path. `//host` would be another server: one slash is enough.

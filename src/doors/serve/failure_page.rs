@@ -48,13 +48,13 @@ pub fn fail(reply: &mut Reply, failure: &Failure, detail: Detail, more: Fields) 
 }
 
 /// A page with the last lines of its request's stderr, where it wants them.
-pub fn with_lines<'a>(page: Vec<u8>, lines: impl Iterator<Item = &'a str>) -> Vec<u8> {
+pub fn with_lines<'a>(page: &[u8], lines: impl Iterator<Item = &'a str>) -> Vec<u8> {
     let Some(place) = page.windows(PLACE.len()).position(|window| window == PLACE) else {
-        return page;
+        return page.to_vec();
     };
     let lines: Vec<_> = lines.map(report::escape).collect();
     if lines.is_empty() {
-        return page;
+        return page.to_vec();
     }
     let (before, behind) = page.split_at(place);
     let section = format!(
@@ -72,10 +72,10 @@ mod tests {
     #[test]
     fn lines_are_put_in_their_place_and_escaped() {
         let page = |text: &str| text.as_bytes().to_vec();
-        let text = with_lines(page("a<!--wsgi-cgi:stderr-->b"), ["<x>", "y"].into_iter());
+        let text = with_lines(&page("a<!--wsgi-cgi:stderr-->b"), ["<x>", "y"].into_iter());
         let text = String::from_utf8(text).unwrap();
         assert!(text.starts_with("a<section>") && text.ends_with("</section>b"));
         assert!(text.contains("&lt;x&gt;\ny"));
-        assert_eq!(with_lines(page("a"), ["x"].into_iter()), b"a");
+        assert_eq!(with_lines(&page("a"), ["x"].into_iter()), b"a");
     }
 }

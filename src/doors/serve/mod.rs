@@ -13,10 +13,12 @@ mod listener;
 mod outgoing;
 mod relay;
 mod reply;
+mod script_answer;
 mod site;
 mod slots;
 mod sockets;
 mod static_files;
+mod trouble;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -113,11 +115,7 @@ fn prepare(
     let system = |error: io::Error| Failure::new(Code::SYSTEM, error.to_string());
     let environment = environment(plan);
     let (content, described) = content(plan, typed, here, &environment)?;
-    let mounts = plan.mounts.iter().map(|mount| {
-        Mount::parse(mount, here).map_err(|reason| {
-            Failure::new(Code::BAD_SETTING, format!("--static {mount:?}: {reason}"))
-        })
-    });
+    let mounts = plan.mounts.iter().map(|mount| static_mount(mount, here));
     let mounts = mounts.collect::<Result<_, _>>()?;
     let mut sockets = inherited
         .into_iter()
@@ -159,6 +157,20 @@ fn prepare(
         grace: plan.grace,
         signals,
     })
+}
+
+fn static_mount(text: &OsStr, here: &Path) -> Result<Mount, Failure> {
+    let wrong = |reason: String| {
+        Failure::new(
+            Code::BAD_SETTING,
+            format!("--static {}: {reason}", text.display()),
+        )
+    };
+    let mount = Mount::parse(text, here).map_err(wrong)?;
+    match mount.directory.is_dir() {
+        true => Ok(mount),
+        false => Err(wrong("there is no such folder".into())),
+    }
 }
 
 /// What every child gets: a short list of our own variables, and those that the user names.

@@ -13,7 +13,8 @@ use super::folder::{Folder, Named};
 use super::slots::Slots;
 use super::static_files::Mount;
 use crate::gateway::{Address, Endpoints, Place};
-use crate::http::head::{RequestHead, split_port};
+use crate::http::head::RequestHead;
+use crate::http::target::split_port;
 
 /// One listener's site.
 pub struct Site {
