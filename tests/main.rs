@@ -5,5 +5,6 @@ mod cli;
 mod engine;
 mod frameworks;
 mod house;
+mod serve;
 mod servers;
 mod support;

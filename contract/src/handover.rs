@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::outcome::Outcome;
 
 /// Raised with every change of a message; a reader refuses any other.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Longer than any environment that the kernel lets through an exec.
 const MESSAGE_LIMIT: u32 = 16 << 20;
@@ -124,6 +124,8 @@ pub struct Job {
     pub site: Site,
     /// The process that the web server knows; the engine outlives it.
     pub front: u32,
+    /// When the door was entered, in nanoseconds of the monotonic clock; 0 if nobody looked.
+    pub started: u64,
 }
 
 /// The engine's last word on a request.
@@ -186,6 +188,7 @@ impl Job {
         out.bytes(self.interpreter.as_bytes());
         out.byte(u8::from(self.site == Site::Python));
         out.number(self.front.into());
+        out.number(self.started);
         out.finish()
     }
 
@@ -229,6 +232,7 @@ impl Job {
             interpreter: input.text()?,
             site: input.choice(Site::Engine, Site::Python)?,
             front: u32::try_from(input.number()?).map_err(|_| malformed("process id"))?,
+            started: input.number()?,
         };
         input.end()?;
         Ok(job)
@@ -430,6 +434,7 @@ mod tests {
             interpreter: "/usr/bin/python3, first on PATH".into(),
             site: Site::Engine,
             front: 4711,
+            started: 17,
         }
     }
 

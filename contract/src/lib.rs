@@ -4,4 +4,6 @@ pub mod codes;
 pub mod descriptors;
 pub mod handover;
 pub mod outcome;
+pub mod page;
 pub mod report;
+pub mod trace;

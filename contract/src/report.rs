@@ -8,6 +8,8 @@ use std::time::SystemTime;
 
 use crate::codes::Code;
 use crate::handover::{Detail, ResponseForm};
+use crate::page::page;
+use crate::trace::Exception;
 
 /// One failure: its kind, and the specifics of this case.
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub struct Failure {
     pub reason: String,
     /// Further lines: a traceback, the system's message. May be empty.
     pub detail: String,
+    /// The exception, taken apart for the page. May be empty.
+    pub trace: Vec<Exception>,
 }
 
 impl Failure {
@@ -27,6 +31,7 @@ impl Failure {
             code,
             reason: reason.into(),
             detail: String::new(),
+            trace: Vec::new(),
         }
     }
 
@@ -108,55 +113,60 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
-/// The complete response that tells a failure: head and page.
-///
-/// Without `Detail::Shown` a visitor sees the code and nothing of the application. `method` is the
-/// request's: HEAD gets the head only.
-pub fn response(failure: &Failure, detail: Detail, form: ResponseForm, method: &[u8]) -> Vec<u8> {
+/// A request, for the answer to it: its variables as bytes, and what they mean for the answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Meta-variables, and perhaps others.
+    pub variables: &'a [(Vec<u8>, Vec<u8>)],
+    /// How the head is written.
+    pub form: ResponseForm,
+    /// What the page shows.
+    pub detail: Detail,
+}
+
+impl Asked<'_> {
+    /// `GET /app/page`, for a log line.
+    pub fn label(&self) -> String {
+        let [method, script, path] = ["REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO"]
+            .map(|name| String::from_utf8_lossy(self.variable(name)));
+        format!("{method} {script}{path}").trim().to_owned()
+    }
+
+    fn variable(&self, name: &str) -> &[u8] {
+        let found = self
+            .variables
+            .iter()
+            .find(|(key, _)| key == name.as_bytes());
+        found.map_or(b"", |(_, value)| value)
+    }
+}
+
+/// The complete response that tells a failure: head and page; for HEAD the head only.
+pub fn response(failure: &Failure, asked: &Asked<'_>) -> Vec<u8> {
     let entry = failure.code.entry();
-    let page = page(failure, detail);
-    let first = match form {
+    let page = page(failure, asked.detail, asked.variables);
+    let first = match asked.form {
         ResponseForm::Cgi => "Status:",
         ResponseForm::Nph => "HTTP/1.1",
     };
-    let connection = match form {
+    let connection = match asked.form {
         ResponseForm::Cgi => "",
         ResponseForm::Nph => "Connection: close\r\n",
     };
+    // RFC 3875 section 6.3.5: for a listener of ours, which adds the last lines on stderr.
+    let mark = match asked.detail {
+        Detail::Shown => format!("X-CGI-Failure: {}\r\n", entry.code),
+        Detail::Hidden => String::new(),
+    };
     let mut response = format!(
-        "{first} {}\r\n{connection}Content-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\r\n",
+        "{first} {}\r\n{connection}Content-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\nCache-Control: no-store\r\n{mark}\r\n",
         entry.status,
         page.len()
     );
-    if method != b"HEAD" {
+    if asked.variable("REQUEST_METHOD") != b"HEAD" {
         response.push_str(&page);
     }
     response.into_bytes()
-}
-
-fn page(failure: &Failure, detail: Detail) -> String {
-    let entry = failure.code.entry();
-    let title = escape(entry.status);
-    let body = match detail {
-        Detail::Hidden => format!(
-            "<p>The page could not be made. If this is your site: look for <b>{}</b> in the web server's \
-             error log or in the file given by <code>--error-log</code>; <code>--debug</code> shows the reason here.</p>",
-            entry.code
-        ),
-        Detail::Shown => format!(
-            "<p><b>{}</b></p>\n<pre>{}</pre>\n<p>What to do: {}</p>",
-            escape(&failure.to_string()),
-            escape(&failure.detail),
-            escape(entry.remedy)
-        ),
-    };
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
-         <meta name=\"viewport\" content=\"width=device-width\">\
-         <style>body{{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}}\
-         pre{{background:#f4f4f4;padding:1em;overflow:auto}}</style></head>\n\
-         <body><h1>{title}</h1>\n{body}\n</body></html>\n"
-    )
 }
 
 /// Text for a page: nothing in it is markup, or steers a terminal.
@@ -183,22 +193,30 @@ mod tests {
         Failure::new(Code::RAISED, "ValueError: <b>\u{1b}[31m").with_detail("secret")
     }
 
+    fn answer(detail: Detail, form: ResponseForm, method: &str) -> String {
+        let variables = [(b"REQUEST_METHOD".to_vec(), method.as_bytes().to_vec())];
+        let asked = Asked {
+            variables: &variables,
+            form,
+            detail,
+        };
+        String::from_utf8(response(&failure(), &asked)).unwrap()
+    }
+
     #[test]
     fn a_visitor_sees_the_code_and_nothing_of_the_application() {
-        let response = response(&failure(), Detail::Hidden, ResponseForm::Cgi, b"GET");
-        let text = String::from_utf8(response).unwrap();
+        let text = answer(Detail::Hidden, ResponseForm::Cgi, "GET");
         assert!(
             text.starts_with("Status: 500 Internal Server Error\r\n"),
             "{text}"
         );
-        assert!(text.contains("WC040"));
+        assert!(text.contains("WC040") && !text.contains("X-CGI-Failure"));
         assert!(!text.contains("secret") && !text.contains("ValueError"));
     }
 
     #[test]
     fn the_debug_page_escapes_what_it_shows() {
-        let response = response(&failure(), Detail::Shown, ResponseForm::Nph, b"GET");
-        let text = String::from_utf8(response).unwrap();
+        let text = answer(Detail::Shown, ResponseForm::Nph, "GET");
         assert!(text.starts_with("HTTP/1.1 500 "), "{text}");
         assert!(text.contains("secret") && text.contains("&lt;b&gt;"));
         assert!(!text.contains('\u{1b}'));
@@ -206,7 +224,6 @@ mod tests {
 
     #[test]
     fn head_gets_no_body() {
-        let response = response(&failure(), Detail::Hidden, ResponseForm::Cgi, b"HEAD");
-        assert!(response.ends_with(b"\r\n\r\n"));
+        assert!(answer(Detail::Hidden, ResponseForm::Cgi, "HEAD").ends_with("\r\n\r\n"));
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use contract::codes::Code;
-use contract::handover::{Job, Source};
+use contract::handover::{Detail, Job, Source};
 use contract::report::Failure;
 use pyo3::exceptions::{PyImportError, PyModuleNotFoundError, PySyntaxError, PySystemExit};
 use pyo3::prelude::*;
@@ -37,8 +37,8 @@ const CO_COROUTINE: u32 = 0x80;
 pub fn load<'py>(py: Python<'py>, job: &Job) -> Result<Bound<'py, PyAny>, Failure> {
     let module = import(py, job).map_err(|error| import_failure(py, &error, job))?;
     match &job.callable {
-        Some(expression) => named(&module, expression),
-        None => unnamed(&module),
+        Some(expression) => named(&module, expression, job.detail),
+        None => unnamed(&module, job.detail),
     }
 }
 
@@ -88,7 +88,7 @@ fn import_failure(py: Python<'_>, error: &PyErr, job: &Job) -> Failure {
         _ if error.is_instance_of::<PySystemExit>(py) => Code::EXIT_AT_IMPORT,
         _ => Code::IMPORT_FAILED,
     };
-    let mut failure = from_exception(py, error, code);
+    let mut failure = from_exception(py, error, code, job.detail);
     if code == Code::NO_MODULE {
         failure.detail = search_path(py);
     }
@@ -116,7 +116,11 @@ fn search_path(py: Python<'_>) -> String {
 }
 
 /// `name`, `object.attribute` or `factory()`.
-fn named<'py>(module: &Bound<'py, PyAny>, expression: &str) -> Result<Bound<'py, PyAny>, Failure> {
+fn named<'py>(
+    module: &Bound<'py, PyAny>,
+    expression: &str,
+    detail: Detail,
+) -> Result<Bound<'py, PyAny>, Failure> {
     let (name, is_factory) = match expression.strip_suffix("()") {
         Some(name) => (name, true),
         None => (expression, false),
@@ -131,28 +135,28 @@ fn named<'py>(module: &Bound<'py, PyAny>, expression: &str) -> Result<Bound<'py,
         })?;
     }
     match is_factory {
-        true => made_by(&object, name),
-        false => checked(object, name),
+        true => made_by(&object, name, detail),
+        false => checked(object, name, detail),
     }
 }
 
-fn unnamed<'py>(module: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>, Failure> {
+fn unnamed<'py>(module: &Bound<'py, PyAny>, detail: Detail) -> Result<Bound<'py, PyAny>, Failure> {
     for name in ["application", "app"] {
         if let Ok(object) = module.getattr(name)
             && (object.is_callable() || is_web_py(&object))
         {
-            return checked(object, name);
+            return checked(object, name, detail);
         }
     }
     let known = known_objects(module).unwrap_or_default();
     if let [(name, object)] = known.as_slice() {
-        return checked(object.clone(), name);
+        return checked(object.clone(), name, detail);
     }
     for name in ["create_app", "make_app"] {
         if let Ok(factory) = module.getattr(name)
             && factory.is_callable()
         {
-            return made_by(&factory, name);
+            return made_by(&factory, name, detail);
         }
     }
     let reason = format!(
@@ -162,17 +166,26 @@ fn unnamed<'py>(module: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>, Failure
     Err(Failure::new(Code::NO_CALLABLE, reason))
 }
 
-fn made_by<'py>(factory: &Bound<'py, PyAny>, name: &str) -> Result<Bound<'py, PyAny>, Failure> {
+fn made_by<'py>(
+    factory: &Bound<'py, PyAny>,
+    name: &str,
+    detail: Detail,
+) -> Result<Bound<'py, PyAny>, Failure> {
     let made = factory
         .call0()
-        .map_err(|error| from_exception(factory.py(), &error, Code::FACTORY_FAILED))?;
-    checked(made, &format!("{name}()"))
+        .map_err(|error| from_exception(factory.py(), &error, Code::FACTORY_FAILED, detail))?;
+    checked(made, &format!("{name}()"), detail)
 }
 
-fn checked<'py>(object: Bound<'py, PyAny>, name: &str) -> Result<Bound<'py, PyAny>, Failure> {
+fn checked<'py>(
+    object: Bound<'py, PyAny>,
+    name: &str,
+    detail: Detail,
+) -> Result<Bound<'py, PyAny>, Failure> {
     if is_web_py(&object) {
         let made = object.call_method0("wsgifunc");
-        return made.map_err(|error| from_exception(object.py(), &error, Code::FACTORY_FAILED));
+        return made
+            .map_err(|error| from_exception(object.py(), &error, Code::FACTORY_FAILED, detail));
     }
     let kind = crate::start_response::kind(&object);
     if !object.is_callable() {

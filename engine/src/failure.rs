@@ -1,11 +1,14 @@
 //! Python exceptions as failures, and failures as Python exceptions.
 
 use contract::codes::Code;
+use contract::handover::Detail;
 use contract::report::Failure;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTraceback};
+
+use crate::frames;
 
 create_exception!(
     wsgi_cgi,
@@ -19,15 +22,24 @@ pub fn raise(failure: &Failure) -> PyErr {
     Error::new_err(failure.to_string())
 }
 
-/// The failure that `error` means. `otherwise` is its code unless the exception says more.
-pub fn from_exception(py: Python<'_>, error: &PyErr, otherwise: Code) -> Failure {
+/// The failure that `error` means. `otherwise` is its code unless the exception says more; `detail` is what
+/// its page will show.
+pub fn from_exception(py: Python<'_>, error: &PyErr, otherwise: Code, detail: Detail) -> Failure {
+    let mut failure = told(py, error, otherwise);
+    if detail == Detail::Shown {
+        failure.trace = frames::of(py, error);
+    }
+    failure
+}
+
+fn told(py: Python<'_>, error: &PyErr, otherwise: Code) -> Failure {
     if let Some(failure) = own(py, error) {
         return failure;
     }
     let detail = traceback(py, error);
     let reason = match error.is_instance_of::<PySystemExit>(py) {
         true => format!("sys.exit({})", argument(error.value(py))),
-        false => one_line(py, error),
+        false => frames::one_line(error.value(py)),
     };
     Failure::new(otherwise, reason).with_detail(detail)
 }
@@ -54,23 +66,6 @@ fn argument(exit: &Bound<'_, PyAny>) -> String {
     }
 }
 
-/// `ValueError: the first line of its text`.
-fn one_line(py: Python<'_>, error: &PyErr) -> String {
-    let name = error
-        .get_type(py)
-        .name()
-        .map(|name| name.to_string())
-        .unwrap_or_default();
-    let text = error
-        .value(py)
-        .str()
-        .map(|text| text.to_string_lossy().into_owned());
-    match text.unwrap_or_default().lines().next() {
-        None | Some("") => name,
-        Some(line) => format!("{name}: {line}"),
-    }
-}
-
 /// The whole traceback as Python prints it, from the application's first frame on.
 fn traceback(py: Python<'_>, error: &PyErr) -> String {
     let formatted = || -> PyResult<String> {
@@ -82,22 +77,16 @@ fn traceback(py: Python<'_>, error: &PyErr) -> String {
         let joined = PyString::new(py, "").call_method1("join", (lines.cast::<PyList>()?,))?;
         Ok(joined.cast::<PyString>()?.to_string_lossy().into_owned())
     };
-    formatted().unwrap_or_else(|_| one_line(py, error))
+    formatted().unwrap_or_else(|_| frames::one_line(error.value(py)))
 }
 
 /// The frames of Python's own import are no part of the application.
 fn without_import_machinery<'py>(
     mut traceback: Option<Bound<'py, PyTraceback>>,
 ) -> PyResult<Option<Bound<'py, PyTraceback>>> {
-    while let Some(frame) = &traceback {
-        let code = frame.getattr("tb_frame")?.getattr("f_code")?;
-        let file = code
-            .getattr("co_filename")?
-            .extract::<String>()
-            .unwrap_or_default();
-        if !file.starts_with("<frozen importlib") {
-            break;
-        }
+    while let Some(frame) = &traceback
+        && frames::is_import_machinery(frame)
+    {
         let next = frame.getattr("tb_next")?;
         traceback = next.cast_into::<PyTraceback>().ok();
     }

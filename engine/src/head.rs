@@ -55,6 +55,11 @@ impl Head {
         }
     }
 
+    /// Adds a line of Server-Timing.
+    pub fn add_timing(&mut self, value: String) {
+        self.fields.push(("Server-Timing".into(), value));
+    }
+
     /// Whether a response with this status has a body at all (RFC 9110 section 6.4.1).
     pub fn allows_body(&self) -> bool {
         !matches!(self.status.get(..3), Some("204" | "304"))

@@ -11,6 +11,7 @@ mod environ;
 mod errors;
 mod failure;
 mod file_wrapper;
+mod frames;
 mod head;
 mod input;
 mod input_stream;
@@ -22,6 +23,7 @@ mod site;
 mod start_response;
 mod startup;
 mod termination;
+mod timing;
 
 /// Serves the one request whose job can be read from descriptor `control`, then ends the process.
 ///

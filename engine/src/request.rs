@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use contract::codes::Code;
 use contract::descriptors::adopt;
-use contract::handover::{Ending, Job, RUNNING};
+use contract::handover::{Detail, Ending, Job, RUNNING};
 use contract::outcome::Outcome;
-use contract::report::{self, Failure};
+use contract::report::{self, Asked, Failure};
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
@@ -22,6 +23,7 @@ use crate::input::Input;
 use crate::input_stream::{InputStream, lock, uninterrupted};
 use crate::response::{Method, Response};
 use crate::start_response::{StartResponse, kind, write};
+use crate::timing::{self, Timing};
 use crate::{application, descriptors, ending, startup, termination};
 
 /// Reads the job from `control`, serves the request on 0, 1 and 2, and ends the process.
@@ -29,6 +31,7 @@ use crate::{application, descriptors, ending, startup, termination};
 /// Returns only with an error from before anything could be answered: Python prints it, and the
 /// front answers.
 pub fn serve(py: Python<'_>, control: RawFd, progress: RawFd) -> PyResult<()> {
+    let entered = timing::now();
     let not_ours = || io::Error::other("the descriptors of the handover are not open");
     let mut control = File::from(adopt(control).ok_or_else(not_ours)?);
     let progress = adopt(progress).ok_or_else(not_ours)?;
@@ -43,6 +46,7 @@ pub fn serve(py: Python<'_>, control: RawFd, progress: RawFd) -> PyResult<()> {
     let response = Response::new(own.response, input.clone(), progress, job.form, method)?;
     let exchange = Exchange {
         py,
+        entered,
         job: &job,
         input: input.clone(),
         response: Arc::new(Mutex::new(response)),
@@ -58,6 +62,7 @@ pub fn serve(py: Python<'_>, control: RawFd, progress: RawFd) -> PyResult<()> {
 
 struct Exchange<'a, 'py> {
     py: Python<'py>,
+    entered: Duration,
     job: &'a Job,
     input: Arc<Mutex<Input>>,
     response: Arc<Mutex<Response>>,
@@ -82,7 +87,10 @@ impl<'py> Exchange<'_, 'py> {
     }
 
     fn answer(&self, errors: &Bound<'py, Errors>) -> Result<(), Failure> {
+        let importing = timing::now();
         let application = application::load(self.py, self.job)?;
+        self.time_from(importing)
+            .map_err(|error| self.failure(&error))?;
         let raised = |error: PyErr| self.failure(&error);
         self.collect_garbage_again().map_err(raised)?;
         let input = InputStream(self.input.clone());
@@ -94,9 +102,28 @@ impl<'py> Exchange<'_, 'py> {
 
         let sent = self.send(&body);
         if let Err(error) = close(&body) {
-            self.tell(&from_exception(self.py, &error, Code::CLOSE_FAILED));
+            self.tell(&from_exception(
+                self.py,
+                &error,
+                Code::CLOSE_FAILED,
+                Detail::Hidden,
+            ));
         }
         sent
+    }
+
+    /// Under `--debug` the head will tell how long each part took.
+    fn time_from(&self, importing: Duration) -> PyResult<()> {
+        if self.job.detail == Detail::Shown {
+            let called = timing::now();
+            let started = Duration::from_nanos(self.job.started);
+            lock(&self.response)?.timing = Some(Timing {
+                interpreter: (!started.is_zero()).then(|| self.entered.saturating_sub(started)),
+                import: called.saturating_sub(importing),
+                called,
+            });
+        }
+        Ok(())
     }
 
     /// What was imported stays: the collector need not look at it again.
@@ -186,8 +213,7 @@ impl<'py> Exchange<'_, 'py> {
     /// Tells a failure, and answers with an error page if nothing has left.
     fn fail(&self, failure: &Failure) -> PyResult<Outcome> {
         self.tell(failure);
-        let method = variable(self.job, "REQUEST_METHOD").unwrap_or_default();
-        let page = report::response(failure, self.job.detail, self.job.form, method);
+        let page = report::response(failure, &self.asked());
         let mut rest = page.as_slice();
         let mut response = lock(&self.response)?;
         let response = &mut *response;
@@ -202,18 +228,23 @@ impl<'py> Exchange<'_, 'py> {
             true => Code::EXITED,
             false => Code::RAISED,
         };
-        from_exception(self.py, error, code)
+        from_exception(self.py, error, code, self.job.detail)
     }
 
     fn tell(&self, failure: &Failure) {
-        let part = |name| String::from_utf8_lossy(variable(self.job, name).unwrap_or_default());
-        let (method, script, path) = (
-            part("REQUEST_METHOD"),
-            part("SCRIPT_NAME"),
-            part("PATH_INFO"),
+        report::tell(
+            failure,
+            &self.asked().label(),
+            self.job.error_log.as_deref(),
         );
-        let request = format!("{method} {script}{path}");
-        report::tell(failure, &request, self.job.error_log.as_deref());
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            variables: &self.job.environment,
+            form: self.job.form,
+            detail: self.job.detail,
+        }
     }
 }
 

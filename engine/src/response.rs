@@ -13,6 +13,7 @@ use crate::head::Head;
 use crate::input::Input;
 use crate::pump::Pump;
 use crate::termination;
+use crate::timing::Timing;
 
 /// The end of a file, copied by itself.
 const LAST_STEP: u64 = 64 * 1024;
@@ -34,6 +35,8 @@ pub struct Response {
     /// A block was longer than Content-Length allowed.
     cut: bool,
     reader_gone: bool,
+    /// Told in the head, if it is wanted.
+    pub timing: Option<Timing>,
 }
 
 /// Whether the request's method wants a body.
@@ -77,6 +80,7 @@ impl Response {
             completing: false,
             cut: false,
             reader_gone: false,
+            timing: None,
         })
     }
 
@@ -203,13 +207,17 @@ impl Response {
 
     /// Moves the head from `Ready` to the way out.
     fn leave(&mut self) -> io::Result<()> {
-        let Phase::Ready(head) = &self.phase else {
+        let Phase::Ready(head) = &mut self.phase else {
             return Ok(());
         };
-        self.announce()?;
+        if let Some(timing) = &self.timing {
+            head.add_timing(timing.field());
+        }
         let bodiless = self.method == Method::Head || !head.allows_body();
+        let owed = head.content_length();
         self.head = head.encode(self.form);
-        self.owed = head.content_length();
+        self.owed = owed;
+        self.announce()?;
         self.phase = match bodiless {
             true => Phase::Bodiless,
             false => Phase::Body,

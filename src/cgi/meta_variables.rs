@@ -74,6 +74,11 @@ impl MetaVariables {
     }
 
     /// Names and values in order.
+    pub fn as_slice(&self) -> &[(Vec<u8>, Vec<u8>)] {
+        &self.0
+    }
+
+    /// Names and values in order.
     pub fn into_vec(self) -> Vec<(Vec<u8>, Vec<u8>)> {
         self.0
     }

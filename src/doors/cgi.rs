@@ -5,11 +5,13 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 use contract::codes::Code;
 use contract::handover::{BodyLength, Job, Source, Verbosity};
 use contract::outcome::Outcome;
-use contract::report::{self, Failure};
+use contract::report::{self, Asked, Failure};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::cgi::arguments::split_shebang_words;
 use crate::cgi::meta_variables::{MetaVariables, SERVE_CHILD};
@@ -37,6 +39,7 @@ pub fn run(
         },
         variables,
         settings: Settings::default(),
+        started: monotonic_now(),
     };
     match door.prepare(arguments) {
         Ok(request) => door.serve(request),
@@ -61,6 +64,14 @@ struct Door {
     caller: Caller,
     variables: MetaVariables,
     settings: Settings,
+    /// For Server-Timing.
+    started: u64,
+}
+
+/// Nanoseconds of the monotonic clock, which the engine reads, too.
+fn monotonic_now() -> u64 {
+    let now = Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default();
+    u64::try_from(now.as_nanos()).unwrap_or(0)
 }
 
 impl Door {
@@ -207,6 +218,7 @@ impl Door {
                 interpreter: interpreter::described(&interpreter),
                 site: self.settings.site,
                 front: 0,
+                started: self.started,
             },
             interpreter,
             chdir: self.settings.chdir.clone(),
@@ -254,27 +266,23 @@ impl Door {
     }
 
     fn answer(&self, failure: &Failure) {
-        let method = self.variables.get("REQUEST_METHOD").unwrap_or_default();
-        let page = report::response(
-            failure,
-            self.settings.detail,
-            self.variables.response_form(),
-            method,
-        );
+        let page = report::response(failure, &self.asked());
         // A server that has gone away needs no answer.
         let mut out = io::stdout().lock();
         let _ = out.write_all(&page).and_then(|()| out.flush());
     }
 
     fn tell(&self, failure: &Failure) {
-        let part = |name| String::from_utf8_lossy(self.variables.get(name).unwrap_or_default());
-        let request = format!(
-            "{} {}{}",
-            part("REQUEST_METHOD"),
-            part("SCRIPT_NAME"),
-            part("PATH_INFO")
-        );
-        report::tell(failure, request.trim(), self.settings.error_log.as_deref());
+        let log = self.settings.error_log.as_deref();
+        report::tell(failure, &self.asked().label(), log);
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            variables: self.variables.as_slice(),
+            form: self.variables.response_form(),
+            detail: self.settings.detail,
+        }
     }
 
     fn say(&self, text: &str) {

@@ -1,6 +1,7 @@
 //! The engine's promises (PEP 3333): what an application is given, and what becomes of what it gives.
 
 mod ending;
+mod error_page;
 mod files;
 mod input;
 mod interpreters;

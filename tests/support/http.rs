@@ -1,7 +1,7 @@
 //! A small HTTP/1.1 client that shows what comes over the connection, piece by piece.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 /// One connection.
@@ -27,7 +27,11 @@ enum Framing {
 
 impl Connection {
     pub fn to(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        Self::over(TcpStream::connect(("127.0.0.1", port)).unwrap())
+    }
+
+    /// Over a connection that stands already.
+    pub fn over(stream: TcpStream) -> Self {
         // Head and body go in two pieces: the second need not wait until the first is acknowledged.
         stream.set_nodelay(true).unwrap();
         stream
@@ -61,6 +65,22 @@ impl Connection {
         let _ = stream.write_all(body);
     }
 
+    /// Sends bytes as they are, as many as the server takes: it may answer and stop reading.
+    pub fn write(&mut self, bytes: &[u8]) {
+        let _ = self.stream.get_mut().write_all(bytes);
+    }
+
+    /// Sends nothing more.
+    pub fn finish(&mut self) {
+        let _ = self.stream.get_mut().shutdown(Shutdown::Write);
+    }
+
+    /// What comes until the server closes; an error if it resets the connection, or keeps it.
+    pub fn rest(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.stream.read_to_end(&mut bytes).map(|_| bytes)
+    }
+
     fn line(&mut self) -> String {
         let mut line = Vec::new();
         self.stream.read_until(b'\n', &mut line).unwrap();
@@ -80,8 +100,8 @@ impl Connection {
         let mut fields = Vec::new();
         loop {
             let line = self.line();
-            match line.split_once(": ") {
-                Some((name, value)) => fields.push((name.to_owned(), value.to_owned())),
+            match line.split_once(':') {
+                Some((name, value)) => fields.push((name.to_owned(), value.trim().to_owned())),
                 None => break,
             }
         }

@@ -1,10 +1,13 @@
 //! The one set of helpers: the program, its interpreters, and what it answers.
 
+pub mod browser;
 pub mod http;
+pub mod listener;
 pub mod python;
 pub mod response;
 pub mod run;
 pub mod server;
+pub mod wire;
 
 use std::path::{Path, PathBuf};
 use std::thread;

@@ -3,14 +3,12 @@
 use std::io;
 
 use contract::handover::{Detail, ResponseForm};
-use contract::report::{self, Failure};
+use contract::page::STDERR_PLACE;
+use contract::report::{self, Asked, Failure};
 
 use super::reply::Reply;
 use crate::cgi::response::{self, CgiResponse};
 use crate::http::{Fields, Refusal, response_head};
-
-/// Where an error page wants its request's last lines.
-const PLACE: &[u8] = b"<!--wsgi-cgi:stderr-->";
 
 /// Answers a request that breaks a rule of HTTP, or asks for what is not there.
 pub fn refuse(reply: &mut Reply, refusal: &Refusal, more: Fields) -> io::Result<()> {
@@ -30,7 +28,12 @@ pub fn refuse(reply: &mut Reply, refusal: &Refusal, more: Fields) -> io::Result<
 
 /// Answers with the page of a failure.
 pub fn fail(reply: &mut Reply, failure: &Failure, detail: Detail, more: Fields) -> io::Result<()> {
-    let answer = report::response(failure, detail, ResponseForm::Cgi, b"GET");
+    let asked = Asked {
+        variables: &[],
+        form: ResponseForm::Cgi,
+        detail,
+    };
+    let answer = report::response(failure, &asked);
     let Ok(Some((CgiResponse::Document(head), length))) = response::parse(&answer, true) else {
         return refuse(reply, &Refusal::new(500, failure.to_string()), more);
     };
@@ -49,7 +52,8 @@ pub fn fail(reply: &mut Reply, failure: &Failure, detail: Detail, more: Fields) 
 
 /// A page with the last lines of its request's stderr, where it wants them.
 pub fn with_lines<'a>(page: &[u8], lines: impl Iterator<Item = &'a str>) -> Vec<u8> {
-    let Some(place) = page.windows(PLACE.len()).position(|window| window == PLACE) else {
+    let mark = STDERR_PLACE.as_bytes();
+    let Some(place) = page.windows(mark.len()).position(|window| window == mark) else {
         return page.to_vec();
     };
     let lines: Vec<_> = lines.map(report::escape).collect();
@@ -61,7 +65,7 @@ pub fn with_lines<'a>(page: &[u8], lines: impl Iterator<Item = &'a str>) -> Vec<
         "<section><h2>Last lines on stderr</h2>\n<pre>{}</pre></section>",
         lines.join("\n")
     );
-    let behind = behind.get(PLACE.len()..).unwrap_or_default();
+    let behind = behind.get(mark.len()..).unwrap_or_default();
     [before, section.as_bytes(), behind].concat()
 }
 
