@@ -61,15 +61,6 @@ impl Address {
             query: parts.next().unwrap_or_default().to_vec(),
         })
     }
-
-    /// `OPTIONS *`: PATH_INFO is `*`, as Apache's own handlers see it.
-    pub fn asterisk() -> Self {
-        Self {
-            uri: b"*".to_vec(),
-            path: b"*".to_vec(),
-            query: Vec::new(),
-        }
-    }
 }
 
 /// RFC 3986 section 5.2.4 on the decoded path: `/a%2F..%2Fb`, too, stays below its script. Empty segments

@@ -59,10 +59,7 @@ fn it_is_shown_on_this_machine_only_and_not_through_a_proxy() {
 fn debug_decides_where_it_is_given() {
     let page = |setup: Setup, fields: &[(&str, &str)]| {
         let listener = setup.start();
-        listener
-            .connect()
-            .exchange("GET", "/", fields, b"")
-            .text()
+        listener.connect().exchange("GET", "/", fields, b"").text()
     };
     let setup = Setup::of("failures.py:raises");
     assert!(!page(setup.clone().option("--debug=false"), &[]).contains("Zero"));

@@ -84,10 +84,11 @@ impl Exchange<'_> {
         reply: &mut Reply,
         rest: &mut Rest,
     ) -> Result<(), Trouble> {
-        let mut address = match self.head.target {
-            Target::Asterisk => Address::asterisk(),
-            _ => Address::parse(self.head.path_and_query())?,
-        };
+        if self.head.target == Target::Asterisk {
+            // The server as a whole: no path, so no script (RFC 9110 section 9.3.7).
+            return Ok(reply.begin(204, None, &Fields::default(), None)?);
+        }
+        let mut address = Address::parse(self.head.path_and_query())?;
         if let Some((mount, below)) = self.static_file(&address) {
             let answer = static_files::answer(mount, below, &self.head.method, &self.head.fields);
             if *rest == Rest::Expected {
@@ -180,10 +181,6 @@ impl Exchange<'_> {
         reply: &mut Reply,
         rest: Rest,
     ) -> Result<Option<(Script, Place)>, Trouble> {
-        if matches!(self.head.target, Target::Asterisk) && self.site.content.is_folder() {
-            reply.begin(204, None, &Fields::default(), None)?;
-            return Ok(None);
-        }
         match self.site.content.find(address) {
             Named::Script(script, place) => Ok(Some((script, place))),
             Named::Nothing(reason) => {

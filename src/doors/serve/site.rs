@@ -67,11 +67,6 @@ pub enum Debug {
 }
 
 impl Content {
-    /// Whether no script stands for all of it.
-    pub fn is_folder(&self) -> bool {
-        matches!(self, Self::Folder(_))
-    }
-
     /// The script for an address.
     pub fn find(&self, address: &Address) -> Named {
         match self {
