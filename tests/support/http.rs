@@ -26,6 +26,11 @@ enum Framing {
 }
 
 impl Connection {
+    /// The connection itself, to be kept or dropped.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream.into_inner()
+    }
+
     pub fn to(port: u16) -> Self {
         Self::over(TcpStream::connect(("127.0.0.1", port)).unwrap())
     }

@@ -21,7 +21,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 #[must_use]
 #[derive(Clone)]
 pub struct Setup {
-    bind: OsString,
+    starter: Vec<OsString>,
+    bind: Option<OsString>,
     options: Vec<OsString>,
     application: OsString,
     environment: Vec<(OsString, OsString)>,
@@ -60,7 +61,8 @@ impl Setup {
     /// `wsgi-cgi serve` with this APP or DIR.
     pub fn with(application: impl AsRef<OsStr>) -> Self {
         Self {
-            bind: "127.0.0.1:0".into(),
+            starter: Vec::new(),
+            bind: Some("--bind=127.0.0.1:0".into()),
             options: Vec::new(),
             application: application.as_ref().to_owned(),
             environment: vec![
@@ -79,7 +81,23 @@ impl Setup {
 
     /// Another address: `[::1]:0`, `unix:PATH`.
     pub fn bind(mut self, address: impl AsRef<OsStr>) -> Self {
-        self.bind = address.as_ref().to_owned();
+        let mut option = OsString::from("--bind=");
+        option.push(address);
+        self.bind = Some(option);
+        self
+    }
+
+    /// By another program, which gives it its socket and then becomes it.
+    pub fn started_by(mut self, starter: &[&str]) -> Self {
+        self.starter = starter.iter().map(OsString::from).collect();
+        self.bind = None;
+        self
+    }
+
+    /// With no more than this many descriptors.
+    pub fn limit_descriptors(mut self, limit: u32) -> Self {
+        let limit = format!("--nofile={limit}");
+        self.starter = ["prlimit", &limit, "--"].map(OsString::from).to_vec();
         self
     }
 
@@ -107,8 +125,10 @@ impl Setup {
         );
         let mut command = Command::new(setpriv);
         command
-            .args(["--pdeathsig", "TERM", "--", PROGRAM, "serve", "--bind"])
-            .arg(&self.bind)
+            .args(["--pdeathsig", "TERM", "--"])
+            .args(&self.starter)
+            .args([PROGRAM, "serve"])
+            .args(&self.bind)
             .args(&self.options)
             .arg(&self.application)
             .env_clear()

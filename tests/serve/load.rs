@@ -1,0 +1,217 @@
+//! Many clients, slow clients, greedy and endless applications: each harms only itself.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::thread;
+
+use super::gateway::Scripts;
+use crate::support::http::Connection;
+use crate::support::listener::{Listener, Setup};
+use crate::support::until;
+
+/// The children that have begun, by the files that they left.
+pub fn begun(folder: &Path) -> usize {
+    let names = fs::read_dir(folder).unwrap().flatten();
+    names
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("begun-"))
+        .count()
+}
+
+fn waiting(listener: &Listener, folder: &Path) -> Connection {
+    let mut connection = listener.connect();
+    connection.send("GET", &format!("/wait?{}", folder.display()), &[], b"");
+    connection
+}
+
+#[test]
+fn requests_beyond_the_limit_wait_in_their_order() {
+    let listener = Setup::of("serve_probe.py")
+        .option("--max-processes=1")
+        .option("--max-queue=2")
+        .start();
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = waiting(&listener, folder.path());
+    until("the first one to run", || begun(folder.path()) == 1);
+    let mut others = Vec::new();
+    for number in 0..2 {
+        let mut connection = listener.connect();
+        connection.send("POST", "/echo", &[], format!("{number}").as_bytes());
+        others.push(connection);
+    }
+    // The queue is full once both of them wait: only then is a third one refused.
+    let mut refused = listener.connect().exchange("GET", "/environ", &[], b"");
+    while refused.status == 200 {
+        refused = listener.connect().exchange("GET", "/environ", &[], b"");
+    }
+    assert_eq!(refused.status, 503, "{refused}");
+    assert!(
+        refused.field("Retry-After").is_some() && refused.text().contains("WC084"),
+        "{refused}"
+    );
+    assert_eq!(begun(folder.path()), 1);
+    fs::write(folder.path().join("go"), "").unwrap();
+    assert_eq!(first.reply("GET").text(), "waited");
+    for (number, mut connection) in others.into_iter().enumerate() {
+        assert_eq!(connection.reply("POST").text(), number.to_string());
+    }
+}
+
+#[test]
+fn there_are_never_more_children_than_allowed() {
+    let listener = Setup::of("serve_probe.py")
+        .option("--max-processes=3")
+        .start();
+    let folder = tempfile::tempdir().unwrap();
+    let mut connections: Vec<_> = (0..12).map(|_| waiting(&listener, folder.path())).collect();
+    until("three of them to run", || begun(folder.path()) == 3);
+    fs::write(folder.path().join("go"), "").unwrap();
+    for connection in &mut connections {
+        assert_eq!(connection.reply("GET").text(), "waited");
+    }
+    assert_eq!(begun(folder.path()), 12);
+}
+
+#[test]
+fn slow_clients_hold_only_their_own_connections() {
+    let listener = Setup::of("serve_probe.py")
+        .option("--max-processes=1")
+        .start();
+    let mut slow = Vec::new();
+    for request in [
+        "GET / HTTP/1.1\r\nHo",
+        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nsome of it",
+        "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+    ] {
+        for _ in 0..20 {
+            let mut stream = TcpStream::connect(("127.0.0.1", listener.port)).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            slow.push(stream);
+        }
+    }
+    // Ten of them ask for a large answer and do not read it.
+    for _ in 0..10 {
+        let mut connection = listener.connect();
+        connection.send("GET", "/big?20971520", &[], b"");
+        assert_eq!(
+            connection.exchange_on_another("GET", "/environ", &listener),
+            200
+        );
+        slow.push(connection.into_stream());
+    }
+    drop(slow);
+}
+
+impl Connection {
+    fn exchange_on_another(&self, method: &str, target: &str, listener: &Listener) -> u16 {
+        listener.connect().exchange(method, target, &[], b"").status
+    }
+}
+
+#[test]
+fn an_application_that_takes_too_long_is_ended() {
+    let listener = Setup::of("serve_probe.py").option("--timeout=0.5").start();
+    let reply = listener.connect().exchange("GET", "/late", &[], b"");
+    assert_eq!(reply.status, 504, "{reply}");
+    assert!(reply.text().contains("WC054"), "{reply}");
+}
+
+#[test]
+fn a_script_that_takes_too_long_is_ended_with_all_that_it_started() {
+    let script = r#"trap '' TERM; sleep 1000 & echo $! > "$DOCUMENT_ROOT/pids"; echo $$ >> "$DOCUMENT_ROOT/pids"; sleep 1000"#;
+    let scripts = Scripts::new(&[("hangs", script)], &["--timeout=0.5"]);
+    let reply = scripts.get("/hangs");
+    assert_eq!(reply.status, 504, "{reply}");
+    let pids = fs::read_to_string(scripts.folder.path().join("pids")).unwrap();
+    assert_eq!(pids.lines().count(), 2);
+    for pid in pids.lines() {
+        until("its processes to end", || is_gone(pid));
+    }
+}
+
+/// Whether the process is no more, or only waits to be reaped by somebody else.
+pub fn is_gone(pid: &str) -> bool {
+    match fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(stat) => stat
+            .rsplit(')')
+            .next()
+            .is_some_and(|rest| rest.starts_with(" Z")),
+        Err(_) => true,
+    }
+}
+
+#[test]
+fn limits_end_a_greedy_application_and_no_other() {
+    let listener = Setup::of("serve_probe.py")
+        .option("--max-memory=400M")
+        .option("--max-cpu=1")
+        .start();
+    thread::scope(|scope| {
+        let busy = scope.spawn(|| listener.connect().exchange("GET", "/busy", &[], b""));
+        let greedy = listener.connect().exchange("GET", "/greedy", &[], b"");
+        assert_eq!(greedy.status, 500, "{greedy}");
+        assert!(greedy.text().contains("MemoryError"), "{greedy}");
+        assert_eq!(
+            listener
+                .connect()
+                .exchange("POST", "/echo", &[], b"x")
+                .text(),
+            "x"
+        );
+        let busy = busy.join().unwrap();
+        assert_eq!(busy.status, 500, "{busy}");
+        assert!(busy.text().contains("WC053"), "{busy}");
+    });
+}
+
+#[test]
+fn running_out_of_descriptors_is_a_state_that_passes() {
+    let listener = Setup::of("serve_probe.py").limit_descriptors(24).start();
+    let mut idle: Vec<TcpStream> = Vec::new();
+    for _ in 0..40 {
+        idle.push(TcpStream::connect(("127.0.0.1", listener.port)).unwrap());
+    }
+    // Those that found no room are told so, and closed.
+    let mut told = 0;
+    for stream in &mut idle {
+        stream.set_nonblocking(true).unwrap();
+    }
+    until("some of them to be refused", || {
+        for stream in &mut idle {
+            let mut start = [0; 12];
+            if matches!(stream.read(&mut start), Ok(12)) && &start == b"HTTP/1.1 503" {
+                told += 1;
+            }
+        }
+        told > 0
+    });
+    drop(idle);
+    until("room again", || {
+        let mut connection = listener.connect();
+        connection.exchange("GET", "/environ", &[], b"").status == 200
+    });
+    assert!(listener.ended().is_none());
+}
+
+#[test]
+fn nothing_is_left_of_hundreds_of_requests() {
+    let scripts = Scripts::new(&[("tiny", r"printf 'Status: 204\n\n'")], &[]);
+    let pid = scripts.listener.pid;
+    let open = || fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+    scripts.get("/tiny");
+    let before = open();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut connection = scripts.listener.connect();
+                for _ in 0..100 {
+                    assert_eq!(connection.exchange("GET", "/tiny", &[], b"").status, 204);
+                }
+            });
+        }
+    });
+    until("its descriptors to be closed", || open() <= before);
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    assert_eq!(children.trim(), "");
+}

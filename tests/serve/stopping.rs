@@ -1,0 +1,163 @@
+//! How a listener begins and ends: its addresses, its signals, the requests that are running then.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::ExitStatusExt;
+
+use rustix::process::Signal;
+
+use super::load::begun;
+use crate::support::listener::Setup;
+use crate::support::run::Run;
+use crate::support::{app, until};
+
+#[test]
+fn running_requests_are_finished_and_none_is_accepted() {
+    let listener = Setup::of("serve_probe.py").start();
+    let folder = tempfile::tempdir().unwrap();
+    let mut connection = listener.connect();
+    connection.send(
+        "GET",
+        &format!("/wait?{}", folder.path().display()),
+        &[],
+        b"",
+    );
+    until("the application to run", || begun(folder.path()) == 1);
+    listener.terminate();
+    until("the address to be free", || {
+        TcpStream::connect(("127.0.0.1", listener.port)).is_err()
+    });
+    fs::write(folder.path().join("go"), "").unwrap();
+    let reply = connection.reply("GET");
+    assert_eq!(reply.text(), "waited");
+    assert_eq!(reply.field("Connection"), Some("close"));
+    assert_eq!(listener.end().0.code(), Some(0));
+}
+
+#[test]
+fn what_does_not_end_in_time_is_ended() {
+    for (options, signals) in [(&["--grace=0.2"][..], 1), (&[], 2)] {
+        let setup = Setup::of("serve_probe.py");
+        let listener = options
+            .iter()
+            .fold(setup, |setup, option| setup.option(option))
+            .start();
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = listener.connect();
+        connection.send(
+            "GET",
+            &format!("/late?{}", folder.path().display()),
+            &[],
+            b"",
+        );
+        until("the application to run", || begun(folder.path()) == 1);
+        for _ in 0..signals {
+            listener.signal(Signal::INT);
+            until("the address to be free", || {
+                TcpStream::connect(("127.0.0.1", listener.port)).is_err()
+            });
+        }
+        assert_eq!(listener.end().0.code(), Some(0));
+        let ended = folder.path().join("ended");
+        until("the application to end", || ended.exists());
+    }
+}
+
+#[test]
+fn a_unix_socket_appears_and_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    // A socket file whose server is gone.
+    drop(UnixListener::bind(&path).unwrap());
+    let listener = Setup::of("serve_probe.py")
+        .bind(format!("unix:{}", path.display()))
+        .start();
+    let mut stream = UnixStream::connect(&path).unwrap();
+    stream.write_all(b"GET /environ HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(!answer.contains("REMOTE_ADDR"), "{answer}");
+    listener.terminate();
+    assert_eq!(listener.end().0.code(), Some(0));
+    assert!(!path.exists());
+}
+
+#[test]
+fn an_address_of_ipv6() {
+    let listener = Setup::of("serve_probe.py").bind("[::1]:0").start();
+    let mut stream = TcpStream::connect(("::1", listener.port)).unwrap();
+    stream.write_all(b"GET /environ HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("\"REMOTE_ADDR\": \"::1\""), "{answer}");
+}
+
+/// What systemd does for a socket unit (sd_listen_fds(3)).
+const PASS_SOCKET: &str = "
+import os, socket, sys
+listener = socket.socket()
+listener.bind(('127.0.0.1', 0))
+listener.listen()
+os.dup2(listener.fileno(), 3)
+os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[1], sys.argv[1:])
+";
+
+#[test]
+fn a_socket_that_systemd_passed_is_taken_up() {
+    let listener = Setup::of("serve_probe.py")
+        .started_by(&["/usr/bin/python3", "-c", PASS_SOCKET])
+        .start();
+    let reply = listener.connect().exchange("GET", "/environ", &[], b"");
+    assert_eq!(reply.status, 200);
+    let environ: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
+    assert_eq!(environ["os.environ"]["LISTEN_FDS"], serde_json::Value::Null);
+}
+
+#[test]
+fn what_cannot_be_served_is_told_at_once() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("--bind={}", taken.local_addr().unwrap());
+    let probe = app("serve_probe.py")
+        .into_os_string()
+        .into_string()
+        .unwrap();
+    for (arguments, told, status) in [
+        (vec!["serve", "no_such_file.py"], "WC010", 3),
+        (vec!["serve", &address, &probe], "WC080", 2),
+        (vec!["serve", "--bind=nonsense", &probe], "--bind", 2),
+        (vec!["serve", "--static=/x", &probe], "--static", 2),
+        (
+            vec!["serve", "--static=/x=/no/such/folder", &probe],
+            "no such folder",
+            2,
+        ),
+        (
+            vec!["serve", "--max-processes=0", &probe],
+            "--max-processes",
+            2,
+        ),
+        (vec!["serve"], "APP", 2),
+    ] {
+        let done = Run::by_hand(&arguments).done();
+        done.assert_told(told).assert_exit(status);
+        assert!(done.status.signal().is_none());
+    }
+    let help = Run::by_hand(&["serve", "--help"]).done();
+    help.assert_exit(0);
+    assert!(
+        String::from_utf8(help.out)
+            .unwrap()
+            .contains("--max-processes")
+    );
+}
+
+#[test]
+fn under_a_web_server_there_is_no_such_command() {
+    let done = Run::with_arguments(&["serve", "app.py"]).done();
+    done.assert_status("500 Internal Server Error")
+        .assert_exit(3);
+}
