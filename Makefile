@@ -10,18 +10,20 @@ CGI_REQUEST = GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD=GET SCRIPT_NAME= PATH_INF
 # What `make run` needs, and what the tests and the benchmark need besides.
 RUN_PACKAGES = gcc python3 python3-venv
 TEST_PACKAGES = $(RUN_PACKAGES) apache2 lighttpd nginx fcgiwrap libpython3-dev util-linux chromium chromium-driver curl
-BENCH_PACKAGES = $(TEST_PACKAGES)
+BENCH_PACKAGES = $(TEST_PACKAGES) wrk procps
 
 .PHONY: help run test bench install build lint clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 
-run: .setup-run build examples/flask/.venv  ## build, then answer a CGI request: hello, then Flask
+run: .setup-run build examples/flask/.venv  ## build, answer a CGI request, then serve Flask: a page in a browser
 	@echo; echo "== a CGI request, answered by examples/hello/app.py"
 	env $(CGI_REQUEST) $(PROGRAM) examples/hello/app.py
 	@echo; echo "== a CGI request, answered by examples/flask/app.py in its virtualenv"
 	env $(CGI_REQUEST) $(PROGRAM) examples/flask/app.py
+	@echo; echo "== the same over HTTP: wsgi-cgi serve examples/flask/app.py"
+	@examples/serve
 
 test: .setup-test  ## every test: units, engine, real frameworks, real web servers
 	$(CARGO) test --workspace --locked
