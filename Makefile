@@ -12,7 +12,7 @@ RUN_PACKAGES = gcc python3 python3-venv
 TEST_PACKAGES = $(RUN_PACKAGES) apache2 lighttpd nginx fcgiwrap libpython3-dev util-linux chromium chromium-driver curl
 BENCH_PACKAGES = $(TEST_PACKAGES) wrk procps
 
-.PHONY: help run test bench install build lint clean
+.PHONY: help run test bench fuzz install build lint clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -30,6 +30,9 @@ test: .setup-test  ## every test: units, engine, real frameworks, real web serve
 
 bench: .setup-bench build  ## cold speed and the careful ending, against wsgiref and a C program
 	bench/run
+
+fuzz: .setup-fuzz  ## each parser of what comes from outside, for FUZZ_SECONDS (60)
+	fuzz/run
 
 install: build  ## copy the one file to $(PREFIX)/bin
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/wsgi-cgi
@@ -50,10 +53,12 @@ examples/flask/.venv: examples/flask/requirements.txt
 	touch $@
 
 # System packages: installed where apt-get may, else named.
-.PHONY: .setup-run .setup-test .setup-bench
+.PHONY: .setup-run .setup-test .setup-bench .setup-fuzz
 .setup-run:
 	@./setup-packages $(RUN_PACKAGES)
 .setup-test:
 	@./setup-packages $(TEST_PACKAGES)
+.setup-fuzz:
+	@./setup-packages gcc g++
 .setup-bench:
 	@./setup-packages $(BENCH_PACKAGES)

@@ -195,7 +195,7 @@ fn running_out_of_descriptors_is_a_state_that_passes() {
 }
 
 #[test]
-fn nothing_is_left_of_hundreds_of_requests() {
+fn nothing_is_left_of_ten_thousand_requests() {
     let scripts = Scripts::new(&[("tiny", r"printf 'Status: 204\n\n'")], &[]);
     let pid = scripts.listener.pid;
     let open = || fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
@@ -205,7 +205,7 @@ fn nothing_is_left_of_hundreds_of_requests() {
         for _ in 0..4 {
             scope.spawn(|| {
                 let mut connection = scripts.listener.connect();
-                for _ in 0..100 {
+                for _ in 0..2500 {
                     assert_eq!(connection.exchange("GET", "/tiny", &[], b"").status, 204);
                 }
             });
