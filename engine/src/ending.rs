@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -43,7 +44,10 @@ pub fn end(
     {
         py.detach(|| wait_for_end_of(&watch));
     }
-    if let_go(job, input, response) {
+    // Without late work nobody writes to the log any more.
+    let has_late_work = has_late_work(py).unwrap_or(true);
+    let log = job.error_log.as_deref().filter(|_| has_late_work);
+    if let_go(log, input, response) && has_late_work {
         late_work(py);
     }
     py.import("os")?.call_method1("_exit", (0,)).map(drop)
@@ -55,11 +59,9 @@ fn wait_for_end_of(process: &OwnedFd) {
 }
 
 /// Whether every descriptor that the server waits for could be let go of.
-fn let_go(job: &Job, input: &Mutex<Input>, response: &Mutex<Response>) -> bool {
-    let log = job
-        .error_log
-        .as_ref()
-        .and_then(|log| OpenOptions::new().append(true).create(true).open(log).ok());
+fn let_go(log: Option<&Path>, input: &Mutex<Input>, response: &Mutex<Response>) -> bool {
+    let open = |log| OpenOptions::new().append(true).create(true).open(log).ok();
+    let log = log.and_then(open);
     let released = |result: Option<std::io::Result<()>>| matches!(result, Some(Ok(())));
     // A thread that is reading the body holds its lock: then only the process's end helps.
     released(input.try_lock().ok().map(|mut input| input.release()))
@@ -70,6 +72,19 @@ fn let_go(job: &Job, input: &Mutex<Input>, response: &Mutex<Response>) -> bool {
                 .map(|mut response| response.release()),
         )
         && let_go_of_stderr(log.map(OwnedFd::from)).is_ok()
+}
+
+/// Whether there are threads to wait for, perhaps, or `atexit` handlers.
+fn has_late_work(py: Python<'_>) -> PyResult<bool> {
+    let threads = py
+        .import("sys")?
+        .getattr("modules")?
+        .contains("threading")?;
+    let handlers: usize = py
+        .import("atexit")?
+        .call_method0("_ncallbacks")?
+        .extract()?;
+    Ok(threads || handlers > 0)
 }
 
 /// What Python does at its end, but for taking the interpreter apart: nobody would see it.

@@ -194,13 +194,12 @@ impl Door {
         if self.settings.warm == Warm::Wanted {
             self.say("warm mode is not in this version yet: the request runs cold");
         }
+        let is_module = interpreter::is_module(&found);
         let source = match (found.source, &self.settings.chdir) {
-            (Source::Module { name, .. }, Some(folder)) if found.owner.is_none() => {
-                Source::Module {
-                    name,
-                    directory: folder.clone(),
-                }
-            }
+            (Source::Module { name, .. }, Some(folder)) if is_module => Source::Module {
+                name,
+                directory: folder.clone(),
+            },
             (source, _) => source,
         };
         Ok(Request {

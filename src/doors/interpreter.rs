@@ -40,7 +40,8 @@ pub fn choose(
     discover::find(&search).map_err(|error| not_found(&error))
 }
 
-fn is_module(found: &Found) -> bool {
+/// Whether APP is a dotted name, which `--chdir` moves.
+pub fn is_module(found: &Found) -> bool {
     matches!(found.source, Source::Module { .. }) && found.owner.is_none()
 }
 

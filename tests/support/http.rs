@@ -1,7 +1,7 @@
 //! A small HTTP/1.1 client that shows what comes over the connection, piece by piece.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 /// One connection.
@@ -68,22 +68,6 @@ impl Connection {
         stream.write_all(head.as_bytes()).unwrap();
         // A server may answer and stop reading.
         let _ = stream.write_all(body);
-    }
-
-    /// Sends bytes as they are, as many as the server takes: it may answer and stop reading.
-    pub fn write(&mut self, bytes: &[u8]) {
-        let _ = self.stream.get_mut().write_all(bytes);
-    }
-
-    /// Sends nothing more.
-    pub fn finish(&mut self) {
-        let _ = self.stream.get_mut().shutdown(Shutdown::Write);
-    }
-
-    /// What comes until the server closes; an error if it resets the connection, or keeps it.
-    pub fn rest(&mut self) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.stream.read_to_end(&mut bytes).map(|_| bytes)
     }
 
     fn line(&mut self) -> String {

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::thread;
@@ -26,7 +26,6 @@ pub struct Setup {
     options: Vec<OsString>,
     application: OsString,
     environment: Vec<(OsString, OsString)>,
-    directory: PathBuf,
 }
 
 /// A listener that accepts connections. It is told to end when it goes out of scope.
@@ -69,7 +68,6 @@ impl Setup {
                 ("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into()),
                 ("WSGI_CGI_PYTHON".into(), python::default().into()),
             ],
-            directory: std::env::temp_dir(),
         }
     }
 
@@ -109,12 +107,6 @@ impl Setup {
         self
     }
 
-    /// The folder that it is started in.
-    pub fn directory(mut self, directory: impl AsRef<Path>) -> Self {
-        self.directory = directory.as_ref().to_owned();
-        self
-    }
-
     /// Starts it and waits until it tells its address.
     #[track_caller]
     pub fn start(&self) -> Listener {
@@ -133,7 +125,7 @@ impl Setup {
             .arg(&self.application)
             .env_clear()
             .envs(self.environment.iter().cloned())
-            .current_dir(&self.directory)
+            .current_dir(std::env::temp_dir())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
@@ -235,11 +227,6 @@ impl Listener {
     /// A connection of its own.
     pub fn connect(&self) -> Connection {
         Connection::to(self.port)
-    }
-
-    /// All that it said until now.
-    pub fn log(&self) -> String {
-        self.shared.state().text()
     }
 
     /// Waits until it says this; gives the whole line.
