@@ -4,7 +4,7 @@
 use crate::cgi::request_uri::percent_decode;
 use crate::http::head::{RequestHead, Version};
 use crate::http::response_head::HOP_BY_HOP;
-use crate::http::target::split_port;
+use crate::http::target::{Target, split_port};
 use crate::http::{Refusal, SERVER};
 
 /// Names and values for a script's environment, in order.
@@ -162,7 +162,13 @@ pub fn meta_variables(
 /// `-`. `Proxy` would become HTTP_PROXY (httpoxy, CVE-2016-5385).
 fn add_fields(head: &RequestHead, variables: &mut Variables) {
     let first = variables.len();
-    for (name, value) in head.fields.iter() {
+    let mut fields = head.fields.clone();
+    if let Target::Absolute { authority, .. } = &head.target {
+        // RFC 9112 section 3.2.2: whatever the field says.
+        fields.remove("Host");
+        fields.push("Host", authority.clone());
+    }
+    for (name, value) in fields.iter() {
         let is_plain = name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');

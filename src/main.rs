@@ -16,6 +16,8 @@ mod runner;
 mod source;
 mod wait;
 
+use cgi::meta_variables::{LIMITED_SCRIPT, SERVE_CHILD};
+
 fn main() -> ExitCode {
     let inherited = doors::inherited_sockets();
     contract::descriptors::close_inherited(&inherited);
@@ -27,6 +29,9 @@ fn main() -> ExitCode {
             if command == "serve" && env::var_os("GATEWAY_INTERFACE").is_none() =>
         {
             doors::serve::run(rest, inherited)
+        }
+        _ if env::var_os(SERVE_CHILD).is_some_and(|kind| kind == LIMITED_SCRIPT) => {
+            doors::limited::run(&arguments)
         }
         _ => doors::cgi::run(arguments, env::vars_os()),
     };

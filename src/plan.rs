@@ -42,6 +42,15 @@ pub struct Limits {
     pub cpu: Option<u64>,
 }
 
+impl Limits {
+    /// The options that set them.
+    pub fn words(self) -> Vec<OsString> {
+        let memory = self.memory.map(|size| format!("--max-memory={size}"));
+        let cpu = self.cpu.map(|seconds| format!("--max-cpu={seconds}"));
+        memory.into_iter().chain(cpu).map(OsString::from).collect()
+    }
+}
+
 /// What `serve` is to do.
 #[derive(Clone, Debug)]
 pub struct ServePlan {

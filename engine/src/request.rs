@@ -60,6 +60,9 @@ pub fn serve(py: Python<'_>, control: RawFd, progress: RawFd) -> PyResult<()> {
     ending::end(py, &job, ending, control, &input, &exchange.response)
 }
 
+/// Between the last byte and the end of a response that was cut.
+const PAUSE_BEFORE_CUT: Duration = Duration::from_millis(50);
+
 struct Exchange<'a, 'py> {
     py: Python<'py>,
     entered: Duration,
@@ -217,6 +220,11 @@ impl<'py> Exchange<'_, 'py> {
         let mut rest = page.as_slice();
         let mut response = lock(&self.response)?;
         let response = &mut *response;
+        if response.has_left() {
+            // Apache makes a Content-Length of its own where a body and its end come at once: a cut response
+            // would look whole. It has to find nothing to read in between.
+            self.py.detach(|| std::thread::sleep(PAUSE_BEFORE_CUT));
+        }
         match uninterrupted(self.py, || response.replace(&mut rest)) {
             Err(_) if response.reader_is_gone() => Ok(Outcome::Complete),
             result => result.map(|()| failure.code.entry().outcome),

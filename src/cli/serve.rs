@@ -199,12 +199,6 @@ impl Options {
         if let Some(file) = &settings.error_log {
             word("error-log", file.as_os_str());
         }
-        if let Some(size) = self.max_memory {
-            word("max-memory", size.to_string().as_ref());
-        }
-        if let Some(seconds) = self.max_cpu {
-            word("max-cpu", seconds.to_string().as_ref());
-        }
         if let Some(on) = self.site {
             word("site", on.to_string().as_ref());
         }
@@ -214,6 +208,7 @@ impl Options {
         if let Some(on) = self.verbose {
             word("verbose", on.to_string().as_ref());
         }
+        words.extend(settings.limits.words());
         words
     }
 }
@@ -276,8 +271,8 @@ mod tests {
             "--python=/here/venv/bin/python",
             "--path=/here/lib",
             "--timeout=1.5",
-            "--max-memory=1073741824",
             "--verbose=true",
+            "--max-memory=1073741824",
         ];
         let plan = plan.unwrap();
         assert_eq!(plan.words, expected);

@@ -3,6 +3,7 @@
 mod application;
 pub mod cgi;
 mod interpreter;
+pub mod limited;
 pub mod serve;
 
 use std::env;

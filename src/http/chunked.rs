@@ -1,6 +1,7 @@
 //! The chunked transfer coding (RFC 9112 section 7.1): read as it comes, extensions and trailers dropped.
 
 use super::{Refusal, limits};
+use crate::bytes::is_token;
 
 /// Takes a chunked body apart.
 #[derive(Debug)]
@@ -9,6 +10,7 @@ pub struct Decoder {
     /// The line that has begun, without its line end.
     line: Vec<u8>,
     trailers: usize,
+    announced: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,12 +31,18 @@ impl Decoder {
             state: State::Size,
             line: Vec::new(),
             trailers: 0,
+            announced: 0,
         }
     }
 
     /// Whether the last chunk and the trailers have been read.
     pub fn is_done(&self) -> bool {
         self.state == State::Done
+    }
+
+    /// How large the body is at least, by the sizes of the chunks that have begun.
+    pub fn announced(&self) -> u64 {
+        self.announced
     }
 
     /// Takes what it can of `input`: data is added to `output`. Gives how many bytes were taken; what is
@@ -91,12 +99,16 @@ impl Decoder {
         self.state = match self.state {
             State::Size => match size(&self.line)? {
                 0 => State::Trailer,
-                size => State::Data(size),
+                size => {
+                    self.announced = self.announced.saturating_add(size);
+                    State::Data(size)
+                }
             },
             State::DataEnd if self.line.is_empty() => State::Size,
             State::DataEnd => return Err(Refusal::bad("a chunk is longer than its size")),
             State::Trailer if self.line.is_empty() => State::Done,
             state => {
+                check_trailer(&self.line)?;
                 self.trailers += self.line.len();
                 if self.trailers > limits::TRAILERS {
                     return Err(Refusal::new(431, "the trailers are too large"));
@@ -128,6 +140,17 @@ fn size(line: &[u8]) -> Result<u64, Refusal> {
     }
     let digits = str::from_utf8(digits).map_err(|_| bad())?;
     u64::from_str_radix(digits, 16).map_err(|_| bad())
+}
+
+/// A trailer is dropped, but it has to be one: what is none could be another request for somebody else.
+fn check_trailer(line: &[u8]) -> Result<(), Refusal> {
+    let colon = line.iter().position(|byte| *byte == b':');
+    let (name, value) = line.split_at(colon.unwrap_or(0));
+    let is_text = |byte: &u8| *byte >= 0x20 && *byte != 0x7f || *byte == b'\t';
+    match is_token(name) && value.iter().all(is_text) {
+        true => Ok(()),
+        false => Err(Refusal::bad("a trailer is no field")),
+    }
 }
 
 /// What stands before a chunk's data; behind it comes a line end.
@@ -201,6 +224,10 @@ mod tests {
             "1;a\x01\r\na\r\n",
             "1;a\rb\r\na\r\n",
             "1;\0\r\na\r\n",
+            "0\r\nGET / HTTP/1.1\r\n\r\n",
+            "0\r\nA: b\r\n c\r\n\r\n",
+            "0\r\nA : b\r\n\r\n",
+            "0\r\n: b\r\n\r\n",
         ] {
             assert_eq!(decode(text), Err(400), "{text:?}");
         }

@@ -194,7 +194,11 @@ fn framing(version: Version, fields: &Fields) -> Result<Framing, Refusal> {
 }
 
 fn transfer_coding(fields: &Fields) -> Result<Framing, Refusal> {
-    let codings: Vec<_> = fields.list("Transfer-Encoding").collect();
+    // Empty words count, other than RFC 9110 section 5.6.1 has it: two readers may differ over them.
+    let words = fields
+        .all("Transfer-Encoding")
+        .flat_map(|value| value.split(|byte| *byte == b','));
+    let codings: Vec<_> = words.map(<[u8]>::trim_ascii).collect();
     let is_chunked = |coding: &&[u8]| coding.eq_ignore_ascii_case(b"chunked");
     let is_name = |coding: &&[u8]| {
         let name = coding.split(|byte| *byte == b';').next();
@@ -331,6 +335,12 @@ mod tests {
                 Err(400),
             ),
             ("Transfer-Encoding: \r\n", Err(400)),
+            ("Transfer-Encoding: chunked,\r\n", Err(400)),
+            ("Transfer-Encoding: ,chunked\r\n", Err(400)),
+            (
+                "Transfer-Encoding:\r\nTransfer-Encoding: chunked\r\n",
+                Err(400),
+            ),
             ("Transfer-Encoding: \x0bchunked\r\n", Err(400)),
             ("Transfer-Encoding : chunked\r\n", Err(400)),
             ("Content-Length : 5\r\n", Err(400)),

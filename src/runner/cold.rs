@@ -7,14 +7,13 @@ use std::time::Instant;
 
 use contract::handover::BodyLength;
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::process::{Pid, Resource, Rlimit, Signal, setrlimit};
+use rustix::process::{Pid, Signal};
 
-use crate::plan::Limits;
 use crate::python::boot::{self, EngineFile};
 use crate::runner::drain::drain;
 use crate::runner::fork::{Side, fork};
 use crate::runner::parent::{Ended, Parent};
-use crate::runner::{Request, signals};
+use crate::runner::{Request, limits, signals};
 
 /// Serves the request on descriptors 0, 1 and 2.
 ///
@@ -67,7 +66,8 @@ fn child(
             anyhow::bail!("the parent process is gone");
         }
         signals::unblock();
-        set_limits(request.limits)?;
+        // Not before: the parent has to answer for a child that reached a limit.
+        limits::set(request.limits)?;
         if let Some(folder) = &request.chdir {
             rustix::process::chdir(folder)?;
         }
@@ -84,23 +84,6 @@ fn child(
         Ok(()) => anyhow::anyhow!("the interpreter ended"),
         Err(error) => error,
     }
-}
-
-/// Here, and not before: the parent has to answer for a child that reached a limit.
-fn set_limits(limits: Limits) -> io::Result<()> {
-    let set = |resource, limit: Option<u64>| match limit {
-        None => Ok(()),
-        Some(_) => setrlimit(
-            resource,
-            Rlimit {
-                current: limit,
-                maximum: limit,
-            },
-        ),
-    };
-    set(Resource::As, limits.memory)?;
-    set(Resource::Cpu, limits.cpu)?;
-    Ok(())
 }
 
 /// Drains the body of a request whose engine died or never ran: how much was read is not known.

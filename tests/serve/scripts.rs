@@ -139,3 +139,50 @@ fn a_body_reaches_a_script_whole() {
         assert_eq!(reply.text(), format!("{length} {size}\n"));
     }
 }
+
+#[test]
+fn limits_hold_for_scripts_in_any_language() {
+    let script =
+        "printf 'Content-Type: text/plain\\n\\n'; ulimit -v; ulimit -t; env | grep WSGI_CGI";
+    let scripts = Scripts::new(
+        &[("limits", script)],
+        &["--max-memory=512M", "--max-cpu=7", "--debug=false"],
+    );
+    let text = scripts.get("/limits").text();
+    assert_eq!(
+        text,
+        "524288\n7\nWSGI_CGI_DEBUG=false\nWSGI_CGI_PYTHON=/usr/bin/python3\n"
+    );
+    write(
+        scripts.folder.path().join("broken"),
+        "#!/no/such/program\n",
+        0o755,
+    );
+    let reply = scripts.get("/broken");
+    assert!(
+        reply.status == 500 && reply.text().contains("WC082"),
+        "{reply}"
+    );
+}
+
+#[test]
+fn an_application_with_our_own_first_line_is_one_of_them() {
+    let scripts = Scripts::new(&[], &[]);
+    let failures = fs::read_to_string(app("failures.py")).unwrap();
+    let program = crate::support::PROGRAM;
+    for (name, options, shown) in [
+        ("fails", "-v --timeout=20", true),
+        ("hides", "--debug=false", false),
+    ] {
+        let text = format!("#!{program} {options}\n{failures}\napplication = raises\n");
+        write(scripts.folder.path().join(name), &text, 0o755);
+        let reply = scripts.get(&format!("/{name}"));
+        assert_eq!(reply.status, 500, "{reply}");
+        assert_eq!(reply.text().contains("ZeroDivisionError"), shown, "{reply}");
+        assert_eq!(
+            reply.text().contains("Last lines on stderr"),
+            shown,
+            "{reply}"
+        );
+    }
+}

@@ -118,6 +118,7 @@ fn the_host_names_the_server() {
     assert_has(
         &absolute,
         &[
+            ("HTTP_HOST", "other.example:81"),
             ("SERVER_NAME", "other.example"),
             ("SERVER_PORT", "81"),
             ("PATH_INFO", "/x"),

@@ -135,14 +135,13 @@ impl Store {
     fn decode(&mut self, incoming: &mut Incoming, limit: u64) -> Result<(), Failed> {
         let mut decoder = Decoder::new();
         let mut data = Vec::new();
-        let mut total = 0;
         loop {
             data.clear();
             let taken = decoder
                 .decode(incoming.buffered(), &mut data)
                 .map_err(Failed::Refused)?;
-            total += data.len() as u64;
-            if total > limit {
+            // Before it has come: a size alone may promise more than anybody waits for.
+            if decoder.announced() > limit {
                 return Err(Failed::Refused(too_large(limit)));
             }
             self.keep(&data)?;

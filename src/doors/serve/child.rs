@@ -34,6 +34,8 @@ pub struct Script {
     pub arguments: Vec<OsString>,
     /// Where it is started (RFC 3875 section 7.2).
     pub directory: PathBuf,
+    /// What is between it and the listener.
+    pub environment: Vec<(&'static str, &'static str)>,
     /// Its output is a whole HTTP response (section 5).
     pub is_nph: bool,
     /// Whether it is this same program.
@@ -87,6 +89,7 @@ impl Children {
             .env_clear()
             .envs(environment.iter().cloned())
             .envs(variables.iter().map(own))
+            .envs(script.environment.iter().copied())
             .current_dir(&script.directory)
             .process_group(0)
             .stdin(body.into_stdin()?)

@@ -314,15 +314,19 @@ fn with_slash(uri: &[u8]) -> Vec<u8> {
     [b"/", path, b"/", query].concat()
 }
 
-/// Our own child is told what to show.
+/// A child of ours is told what to show; a script may be an application with our own `#!` line.
 fn with_detail(script: &Script, detail: Option<Detail>) -> Script {
     let mut script = script.clone();
-    if let (Author::Ourselves, Some(detail)) = (script.author, detail) {
-        let word = match detail {
-            Detail::Shown => "--debug=true",
-            Detail::Hidden => "--debug=false",
-        };
-        script.arguments.insert(0, word.into());
+    let Some(detail) = detail else {
+        return script;
+    };
+    let (option, value) = match detail {
+        Detail::Shown => ("--debug=true", "true"),
+        Detail::Hidden => ("--debug=false", "false"),
+    };
+    match script.author {
+        Author::Ourselves => script.arguments.insert(0, option.into()),
+        Author::Other => script.environment.push(("WSGI_CGI_DEBUG", value)),
     }
     script
 }

@@ -1,7 +1,8 @@
 //! A folder of scripts, as a web server's cgi-bin: which file an address names, and how it is started.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -9,8 +10,9 @@ use std::path::{Path, PathBuf};
 use contract::report::escape;
 
 use super::child::{Author, Script};
+use crate::cgi::meta_variables::{LIMITED_SCRIPT, SERVE_CHILD};
 use crate::gateway::{Address, Place};
-use crate::plan::Listing;
+use crate::plan::{Limits, Listing};
 
 /// What is looked for where an address names a folder.
 const INDEX: [&str; 3] = ["index.cgi", "index.wsgi", "index.py"];
@@ -23,7 +25,9 @@ pub struct Folder {
     /// This program, for WSGI files.
     program: PathBuf,
     /// Its options.
-    options: Vec<std::ffi::OsString>,
+    options: Vec<OsString>,
+    /// Those of scripts that are not ours.
+    limits: Limits,
 }
 
 /// What an address names.
@@ -47,13 +51,15 @@ impl Folder {
         root: &Path,
         listing: Listing,
         program: PathBuf,
-        options: Vec<std::ffi::OsString>,
-    ) -> std::io::Result<Self> {
+        options: Vec<OsString>,
+        limits: Limits,
+    ) -> io::Result<Self> {
         Ok(Self {
             root: fs::canonicalize(root)?,
             listing,
             program,
             options,
+            limits,
         })
     }
 
@@ -113,19 +119,28 @@ impl Folder {
         let is_application = file
             .extension()
             .is_some_and(|extension| extension == "wsgi" || extension == "py");
-        let (program, arguments, author) = match (is_executable, is_application) {
-            (true, _) => (file.to_owned(), Vec::new(), Author::Other),
-            (false, true) => {
-                let mut arguments = self.options.clone();
-                arguments.push(file.into());
-                (self.program.clone(), arguments, Author::Ourselves)
+        let ours = |options: &[OsString], kind| {
+            let arguments = options.iter().cloned().chain([file.into()]).collect();
+            (self.program.clone(), arguments, vec![(SERVE_CHILD, kind)])
+        };
+        let (program, arguments, environment) = match (is_executable, is_application) {
+            // It cannot set its own limits: a process of ours does so, and becomes the script.
+            (true, _) if self.limits != Limits::default() => {
+                ours(&self.limits.words(), LIMITED_SCRIPT)
             }
+            (true, _) => (file.to_owned(), Vec::new(), Vec::new()),
+            (false, true) => ours(&self.options, "1"),
             (false, false) => return None,
+        };
+        let author = match is_executable {
+            true => Author::Other,
+            false => Author::Ourselves,
         };
         let name = file.file_name().unwrap_or_default();
         Some(Script {
             program,
             arguments,
+            environment,
             directory: file.parent().unwrap_or(&self.root).to_owned(),
             is_nph: name.as_bytes().starts_with(b"nph-"),
             author,
@@ -220,7 +235,13 @@ mod tests {
         }
 
         fn find(&self, address: &str, listing: Listing) -> Named {
-            let folder = Folder::new(self.0.path(), listing, "/self".into(), vec!["-v".into()]);
+            let folder = Folder::new(
+                self.0.path(),
+                listing,
+                "/self".into(),
+                vec!["-v".into()],
+                Limits::default(),
+            );
             let address = Address::parse(address.as_bytes()).unwrap();
             folder.unwrap().find(&address)
         }

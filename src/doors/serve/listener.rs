@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
-use rustix::net::SendFlags;
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use rustix::process::Signal;
 
 use super::connection;
@@ -25,6 +25,8 @@ const CONNECTIONS: usize = 1000;
 const STACK: usize = 256 << 10;
 /// How long the children may take to end by themselves when the grace is over.
 const LAST_GRACE: Duration = Duration::from_secs(3);
+/// For the request of a client that is sent away.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// How often the end of the last requests is looked for.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -89,7 +91,7 @@ impl Connections {
         let number = self.0.fetch_add(1, Ordering::Relaxed);
         let counted = Counted(self.clone());
         if number >= CONNECTIONS {
-            return tell_busy(&stream);
+            return tell_busy(&stream, Duration::ZERO);
         }
         // Kept for the case that no thread can be started.
         let copy = rustix::io::dup(&stream);
@@ -99,13 +101,22 @@ impl Connections {
             connection::serve(stream, &endpoints, &site);
         });
         if let (Err(_), Ok(copy)) = (started, copy) {
-            tell_busy(&copy);
+            tell_busy(&copy, PATIENCE);
         }
     }
 }
 
-fn tell_busy(stream: &OwnedFd) {
+/// What the client has sent is taken, so that the answer is not lost by a reset; for the rest of it there is no
+/// time.
+fn tell_busy(stream: &OwnedFd, patience: Duration) {
     let _ = rustix::net::send(stream, BUSY, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+    let _ = rustix::net::shutdown(stream, Shutdown::Write);
+    let deadline = Instant::now() + patience;
+    let mut piece = [0; 8192];
+    while matches!(wait::readable(stream, Some(deadline)), Ok(true))
+        && matches!(rustix::net::recv(stream, &mut piece, RecvFlags::DONTWAIT), Ok((count, _)) if count > 0)
+    {
+    }
 }
 
 fn spare_descriptor() -> io::Result<OwnedFd> {
@@ -123,7 +134,7 @@ fn is_exhaustion(error: &io::Error) -> bool {
 fn refuse_one(socket: &Socket, reserve: &mut Option<OwnedFd>) {
     *reserve = None;
     if let Ok((stream, _)) = socket.accept() {
-        tell_busy(&stream);
+        tell_busy(&stream, PATIENCE);
     }
     *reserve = spare_descriptor().ok();
     if reserve.is_none() {

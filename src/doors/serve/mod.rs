@@ -185,7 +185,6 @@ fn environment(plan: &ServePlan) -> Vec<(OsString, OsString)> {
         .filter(|(name, _)| is_passed_on(name))
         .collect();
     variables.extend(plan.environment.iter().cloned());
-    variables.push((SERVE_CHILD.into(), "1".into()));
     variables
 }
 
@@ -199,7 +198,8 @@ fn content(
     let program = PathBuf::from("/proc/self/exe");
     let path = here.join(&plan.application);
     let folder = |listing| {
-        let folder = Folder::new(&path, listing, program.clone(), plan.words.clone());
+        let limits = plan.settings.limits;
+        let folder = Folder::new(&path, listing, program.clone(), plan.words.clone(), limits);
         let described = format!("serves the scripts in {}", path.display());
         match folder {
             Ok(folder) => Ok((Content::Folder(folder), described)),
@@ -249,6 +249,7 @@ fn only(plan: &ServePlan, found: &Found, here: &Path, program: PathBuf) -> Conte
         script: Script {
             program,
             arguments,
+            environment: vec![(SERVE_CHILD, "1")],
             is_nph: name.as_bytes().starts_with(b"nph-"),
             directory: directory.clone(),
             author: Author::Ourselves,
