@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::support::listener::{Listener, Setup};
-use crate::support::wire::{Pace, Then, exchange, replies};
+use crate::support::wire::{Pace, Then, exchange, readable, replies};
 
 /// The query is the status; the body is what a response on the same connection would look like.
 const ODD: &str = "\
@@ -168,4 +168,30 @@ fn connection_names_nothing_that_the_gateway_itself_must_know() {
         (&environ["CONTENT_LENGTH"], &environ["SERVER_NAME"]),
         (&"4".into(), &"localhost".into())
     );
+}
+
+#[test]
+fn an_unread_body_is_never_the_next_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let mount = format!("--static=/static={}", folder.path().display());
+    let application = Setup::of("serve_probe.py").option(mount).start();
+    let scripts = Setup::with(folder.path()).option("--list").start();
+    let smuggled = "GET /environ HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (listener, line) in [
+        (&application, "OPTIONS *"),
+        (&application, "GET /static/none"),
+        (&application, "GET /static"),
+        (&application, "GET /a%00b"),
+        (&scripts, "OPTIONS *"),
+        (&scripts, "POST /none"),
+        (&scripts, "GET /"),
+    ] {
+        let length = smuggled.len();
+        let request =
+            format!("{line} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{smuggled}");
+        let (_, answer) = exchange(listener.port, request.as_bytes(), Pace::Whole, Then::Wait);
+        let answer = answer.unwrap();
+        let replies = replies(&answer).unwrap();
+        assert_eq!(replies.len(), 1, "{line}: {}", readable(&answer));
+    }
 }

@@ -22,6 +22,7 @@ use super::static_files;
 use super::trouble::{Trouble, busy, cannot_start};
 use crate::gateway::{Address, Endpoints, Place, Variables, meta_variables};
 use crate::http::head::{Framing, RequestHead};
+use crate::http::response_head::Connection;
 use crate::http::target::Target;
 use crate::http::{Fields, Refusal};
 
@@ -46,11 +47,12 @@ impl Exchange<'_> {
             Framing::Empty => Rest::None,
             Framing::Length(_) | Framing::Chunked => Rest::Expected,
         };
-        let answered = self.answer(incoming, reply, &mut rest);
-        // What is unread would be taken for the next request.
-        if rest == Rest::Expected && reply.status.is_none() {
+        let agreed = reply.connection();
+        if rest == Rest::Expected {
+            // As long as it is unread, it would be taken for the next request.
             reply.close_afterwards();
         }
+        let answered = self.answer(incoming, reply, agreed, &mut rest);
         let told = match answered {
             Ok(()) => Ok(()),
             Err(Trouble::ClientGone) => return (None, rest),
@@ -82,6 +84,7 @@ impl Exchange<'_> {
         &self,
         incoming: &mut Incoming,
         reply: &mut Reply,
+        agreed: Connection,
         rest: &mut Rest,
     ) -> Result<(), Trouble> {
         if self.head.target == Target::Asterisk {
@@ -91,18 +94,16 @@ impl Exchange<'_> {
         let mut address = Address::parse(self.head.path_and_query())?;
         if let Some((mount, below)) = self.static_file(&address) {
             let answer = static_files::answer(mount, below, &self.head.method, &self.head.fields);
-            if *rest == Rest::Expected {
-                reply.close_afterwards();
-            }
             return self.send_static(answer, incoming, reply);
         }
-        let mut named = self.find(&address, reply, *rest)?;
+        let mut named = self.find(&address, reply)?;
         let body = match Body::read(self.head, incoming, self.site.max_body) {
             Ok(body) => body,
             Err(Failed::Gone) => return Err(Trouble::ClientGone),
             Err(Failed::Refused(refusal)) => return Err(refusal.into()),
         };
         *rest = Rest::None;
+        reply.body_is_read(agreed);
         let mut body = Some(body);
         let mut head = self.head.clone();
         for _ in 0..=REDIRECTS {
@@ -120,7 +121,7 @@ impl Exchange<'_> {
                 head.method = "GET".into();
             }
             head.fields.remove("Content-Type");
-            named = self.find(&address, reply, *rest)?;
+            named = self.find(&address, reply)?;
         }
         let reason = format!("more than {REDIRECTS} local redirects");
         Err(Trouble::Failed(
@@ -179,7 +180,6 @@ impl Exchange<'_> {
         &self,
         address: &Address,
         reply: &mut Reply,
-        rest: Rest,
     ) -> Result<Option<(Script, Place)>, Trouble> {
         match self.site.content.find(address) {
             Named::Script(script, place) => Ok(Some((script, place))),
@@ -200,9 +200,6 @@ impl Exchange<'_> {
                 ))
             }
             Named::Listing(page) => {
-                if rest == Rest::Expected {
-                    reply.close_afterwards();
-                }
                 let mut fields = Fields::default();
                 fields.push("Content-Type", "text/html; charset=utf-8");
                 reply.page(200, &fields, page.as_bytes())?;

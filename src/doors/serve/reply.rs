@@ -64,6 +64,11 @@ impl Reply {
         self.connection = Connection::Close;
     }
 
+    /// The request's body has been read: what follows it is the next request.
+    pub fn body_is_read(&mut self, agreed: Connection) {
+        self.connection = agreed;
+    }
+
     /// Whether the client waits for a body at all.
     pub fn is_head(&self) -> bool {
         self.method == "HEAD"
