@@ -172,7 +172,7 @@ def same(theirs, ours):
             response = connection.getresponse()
             got.append((response.status, response.headers["Content-Type"], response.read()))
     if got[0] != got[1] or got[0][0] != 200 or not got[0][2]:
-        raise SystemExit(f"{theirs} and {ours} answer differently: {got}")
+        raise SystemExit(f"not the same 200 with a body from {theirs} and {ours}: {got}")
 
 
 def rate(address, seconds, total):

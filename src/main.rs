@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         Some((command, rest))
             if command == "serve" && env::var_os("GATEWAY_INTERFACE").is_none() =>
         {
-            doors::serve::run(rest, inherited)
+            runner::init::run(|| doors::serve::run(rest, inherited))
         }
         _ if env::var_os(SERVE_CHILD).is_some_and(|kind| kind == LIMITED_SCRIPT) => {
             doors::limited::run(&arguments)

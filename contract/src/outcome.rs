@@ -34,7 +34,8 @@ impl Outcome {
         self.exit_status()
     }
 
-    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
+    /// What an exit status of ours says.
+    pub fn from_byte(byte: u8) -> Option<Self> {
         Some(match byte {
             0 => Self::Complete,
             1 => Self::ApplicationFailed,

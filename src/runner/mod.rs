@@ -3,6 +3,7 @@
 pub mod cold;
 mod drain;
 mod fork;
+pub mod init;
 pub mod limits;
 pub mod parent;
 pub mod signals;

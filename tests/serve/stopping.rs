@@ -161,3 +161,50 @@ fn under_a_web_server_there_is_no_such_command() {
     done.assert_status("500 Internal Server Error")
         .assert_exit(3);
 }
+
+/// A container without an init: everything whose parent has ended becomes its child.
+#[test]
+fn as_the_first_process_it_leaves_no_zombies() {
+    let mut container = vec![
+        "unshare",
+        "--pid",
+        "--fork",
+        "--kill-child=TERM",
+        "--mount-proc",
+    ];
+    if !rustix::process::geteuid().is_root() {
+        container.push("--map-root-user");
+    }
+    let listener = Setup::of("serve_probe.py")
+        .started_by(&container)
+        .bind("127.0.0.1:0")
+        .start();
+    let mut connection = listener.connect();
+    for number in 0..20 {
+        let body = number.to_string();
+        assert_eq!(
+            connection
+                .exchange("POST", "/echo", &[], body.as_bytes())
+                .text(),
+            body
+        );
+    }
+    let children = |pid: &str| {
+        let path = format!("/proc/{pid}/task/{pid}/children");
+        fs::read_to_string(path)
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    };
+    let init = children(&listener.pid.to_string());
+    assert!(!init.is_empty() && !init.contains(' '), "{init}");
+    let serving = children(&init);
+    until("the interpreters to be gone", || {
+        let serving = serving.split(' ').next().unwrap();
+        children(&init) == serving && children(serving).is_empty()
+    });
+    // The first process of a container has no default actions: signals are passed on.
+    let pid = rustix::process::Pid::from_raw(init.parse().unwrap()).unwrap();
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    assert_eq!(listener.end().0.code(), Some(0));
+}
