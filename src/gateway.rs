@@ -1,5 +1,6 @@
 //! The host's side of CGI: an HTTP request as meta-variables (RFC 3875 section 4.1).
 #![forbid(unsafe_code)]
+#![deny(clippy::indexing_slicing)]
 
 use crate::cgi::request_uri::percent_decode;
 use crate::http::head::{RequestHead, Version};

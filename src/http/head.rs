@@ -270,7 +270,7 @@ mod tests {
         let mut reader = HeadReader::default();
         let mut piecemeal = Ok(None);
         for end in 0..=text.len() {
-            piecemeal = reader.read(&text.as_bytes()[..end]);
+            piecemeal = reader.read(text.as_bytes().get(..end).unwrap());
             if !matches!(piecemeal, Ok(None)) {
                 break;
             }

@@ -1,5 +1,6 @@
 //! HTTP/1.1 as bytes and values (RFC 9110, 9112): nothing here reads or writes.
 #![forbid(unsafe_code)]
+#![deny(clippy::indexing_slicing)]
 
 pub mod chunked;
 pub mod conditional;

@@ -13,11 +13,11 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use contract::handover::Site;
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LOCAL, RTLD_NOW};
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
 
 use super::discover::Interpreter;
+use crate::wait;
 
 /// The engine, built by build.rs: an extension module for every CPython from 3.9 on.
 static ENGINE: &[u8] = include_bytes!(env!("WSGI_CGI_ENGINE"));
@@ -149,7 +149,7 @@ fn embed(
 }
 
 fn wait_for(control: &OwnedFd) -> Result<()> {
-    poll(&mut [PollFd::new(control, PollFlags::IN)], None)?;
+    wait::readable(control, None)?;
     Ok(())
 }
 

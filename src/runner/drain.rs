@@ -1,14 +1,15 @@
 //! Takes the unread rest of a request's body, so that ending does not destroy the response.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use contract::handover::BodyLength;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 use rustix::stdio::stdin;
+
+use crate::wait;
 
 /// More than this of an unread body is left: a server that wants to send it all must wait.
 const CAP: u64 = 64 << 20;
@@ -50,10 +51,9 @@ fn drain_socket() -> io::Result<()> {
 }
 
 fn drain_pipe(mut left: u64) -> io::Result<()> {
-    let patience = Timespec::try_from(PATIENCE).map_err(io::Error::other)?;
     let mut buffer = [0; 64 * 1024];
     while left > 0 {
-        if poll(&mut [PollFd::new(&stdin(), PollFlags::IN)], Some(&patience))? == 0 {
+        if !wait::readable(stdin(), Some(Instant::now() + PATIENCE))? {
             break;
         }
         let step = usize::try_from(left)

@@ -11,13 +11,14 @@ use contract::outcome::Outcome;
 use contract::report::Failure;
 use nix::sys::signal::Signal as Number;
 use nix::sys::signalfd::SignalFd;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::process::{
     Pid, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, waitpid,
 };
 
 use crate::runner::Request;
 use crate::runner::drain::drain;
+use crate::wait;
 
 /// A child that was told to end has this long; web servers kill us after three seconds.
 const GRACE: Duration = Duration::from_secs(2);
@@ -92,25 +93,19 @@ impl Parent {
     fn wait(&mut self, deadline: Option<Instant>) -> io::Result<End> {
         let mut deadline = deadline;
         loop {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let limit = left.and_then(|left| Timespec::try_from(left).ok());
             let control = self.control.as_fd();
             let signals = self.signals.as_fd();
             let mut polled = [
                 PollFd::new(&control, PollFlags::IN),
                 PollFd::new(&signals, PollFlags::IN),
             ];
-            let ready = match poll(&mut polled, limit.as_ref()) {
-                Err(rustix::io::Errno::INTR) => continue,
-                result => result?,
-            };
+            if !wait::ready(&mut polled, deadline)? {
+                return self.end_by_force();
+            }
             let (reported, signalled) = (
                 !polled[0].revents().is_empty(),
                 !polled[1].revents().is_empty(),
             );
-            if ready == 0 {
-                return self.end_by_force();
-            }
             // First what the child has to say: it may have died right afterwards.
             if reported && let Ok(ending) = Ending::read(&mut &self.control) {
                 return Ok(End::Reported(ending));
@@ -164,10 +159,8 @@ impl Parent {
     fn end_by_force(&mut self) -> io::Result<End> {
         if self.told_to_end.is_none() {
             let _ = kill_process(self.child, Signal::ABORT);
-            let limit = Timespec::try_from(GRACE).map_err(io::Error::other)?;
-            let control = self.control.as_fd();
             // Its end closes the control socket.
-            let _ = poll(&mut [PollFd::new(&control, PollFlags::IN)], Some(&limit));
+            let _ = wait::readable(&self.control, Some(Instant::now() + GRACE));
         }
         self.kill_group();
         let status = waitpid(Some(self.child), WaitOptions::empty())?;

@@ -1,5 +1,6 @@
 //! The listener: HTTP/1.1 for one application or a folder of scripts, a process for each request.
 #![forbid(unsafe_code)]
+#![deny(clippy::indexing_slicing)]
 
 mod access_log;
 mod body;
