@@ -155,6 +155,10 @@ fn what_is_no_response_is_told_on_the_page() {
         assert!(reply.text().contains("WC081"), "{name}\n{reply}");
         assert!(reply.text().contains(expected), "{name}\n{reply}");
     }
+    let complaint = "echo 'line 3: <undefined>' >&2; exit 1";
+    let complains = Scripts::new(&[("complains", complaint)], &[]);
+    let page = complains.get("/complains").text();
+    assert!(page.contains("line 3: &lt;undefined&gt;"), "{page}");
     let hidden = Scripts::new(&files[2..3], &["--debug=false"]);
     let page = hidden.get("/text").text();
     assert!(page.contains("WC081") && !page.contains("hello"), "{page}");

@@ -10,6 +10,7 @@ use super::gateway::Scripts;
 use crate::support::http::Connection;
 use crate::support::listener::{Listener, Setup};
 use crate::support::until;
+use crate::support::wire::{Pace, Then, exchange, readable};
 
 /// The children that have begun, by the files that they left.
 pub fn begun(folder: &Path) -> usize {
@@ -214,4 +215,22 @@ fn nothing_is_left_of_ten_thousand_requests() {
     until("its descriptors to be closed", || open() <= before);
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
     assert_eq!(children.trim(), "");
+}
+
+#[test]
+fn a_script_that_hangs_within_its_answer_is_ended_and_the_answer_cut() {
+    let script = r#"echo $$ > "$DOCUMENT_ROOT/pid"; printf 'Content-Type: text/plain\n\nsome'; exec sleep 1000"#;
+    let scripts = Scripts::new(
+        &[("hangs", script)],
+        &["--timeout=0.5", "--max-processes=1"],
+    );
+    for _ in 0..2 {
+        let request = b"GET /hangs HTTP/1.1\r\nHost: x\r\n\r\n";
+        let (_, answer) = exchange(scripts.listener.port, request, Pace::Whole, Then::Wait);
+        let answer = answer.unwrap();
+        assert!(answer.ends_with(b"4\r\nsome\r\n"), "{}", readable(&answer));
+        let pid = fs::read_to_string(scripts.folder.path().join("pid")).unwrap();
+        until("its process to end", || is_gone(pid.trim()));
+    }
+    scripts.listener.told("WC054");
 }

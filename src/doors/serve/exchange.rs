@@ -248,7 +248,7 @@ impl Exchange<'_> {
             deadline: self.site.timeout.map(|limit| spawning + limit + grace),
         };
         let ended = relay.run();
-        conclude(child, ended, self.site.timeout)
+        conclude(child, ended, self.site.timeout, &lines)
     }
 
     fn detail(&self) -> Option<Detail> {
@@ -266,12 +266,13 @@ fn conclude(
     child: Child,
     ended: io::Result<Ended>,
     timeout: Option<Duration>,
+    lines: &ScriptLines,
 ) -> Result<Option<Vec<u8>>, Trouble> {
     let failed = |code, reason: String| {
-        Err(Trouble::Failed(
-            Failure::new(code, reason),
-            Fields::default(),
-        ))
+        // What the script complained of is often the reason.
+        let said: Vec<_> = lines.last().collect();
+        let failure = Failure::new(code, reason).with_detail(said.join("\n"));
+        Err(Trouble::Failed(failure, Fields::default()))
     };
     match ended {
         Ok(Ended::Answered) => {

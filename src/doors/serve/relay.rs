@@ -60,7 +60,10 @@ impl Relay<'_> {
             match self.round(&mut waiting, &mut piece)? {
                 Round::Goes => {}
                 Round::OutputEnds => break,
-                Round::Over(ended) => return Ok(ended),
+                Round::Over(ended) => {
+                    self.take_last_lines(&mut waiting, &mut piece);
+                    return Ok(ended);
+                }
             }
         }
         self.take_last_lines(&mut waiting, &mut piece);
@@ -86,11 +89,7 @@ impl Relay<'_> {
             waiting.left.get_or_insert(now);
         }
         if self.deadline.is_some_and(|deadline| deadline <= now) {
-            self.reply.cut();
-            return Ok(Round::Over(match self.reply.status {
-                None => Ended::TimedOut,
-                Some(_) => Ended::Answered,
-            }));
+            return Ok(Round::Over(Ended::TimedOut));
         }
         let is_late =
             |since: Option<Instant>, limit| since.is_some_and(|since| since + limit <= now);

@@ -23,7 +23,7 @@ pub enum Ended {
     LocalRedirect(Vec<u8>),
     /// Nothing was answered: what the child wrote is no response.
     Invalid(String),
-    /// Nothing was answered in time.
+    /// The answer, or the rest of it, did not come in time.
     TimedOut,
     /// Nobody waits for an answer.
     ClientGone,
