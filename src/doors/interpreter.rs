@@ -28,6 +28,7 @@ pub fn choose(
         }),
         virtual_env: variable("VIRTUAL_ENV"),
         search_path: variable("PATH"),
+        pyenv_version: variable("PYENV_VERSION"),
         application_dir: settings
             .chdir
             .as_deref()

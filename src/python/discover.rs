@@ -10,6 +10,7 @@ mod candidate;
 mod not_found;
 mod places;
 mod program;
+mod pyenv;
 mod pyvenv_cfg;
 #[cfg(test)]
 mod tree;
@@ -29,6 +30,8 @@ pub struct Request<'a> {
     pub virtual_env: Option<&'a OsStr>,
     /// The variable PATH. Web servers may set none, or an empty one.
     pub search_path: Option<&'a OsStr>,
+    /// The variable PYENV_VERSION. Empty counts as absent.
+    pub pyenv_version: Option<&'a OsStr>,
     /// The folder of the application, absolute.
     pub application_dir: &'a Path,
     /// The user id that owns the application's file, where there is one.

@@ -54,13 +54,14 @@ use crate::source::{self, Found};
 const DEFAULT_ADDRESS: &str = "127.0.0.1:8000";
 
 /// What a child gets of our own environment, beside the variables `WSGI_CGI_*` and `LC_*`.
-const PASSED_ON: [&str; 12] = [
+const PASSED_ON: [&str; 13] = [
     "PATH",
     "HOME",
     "LANG",
     "TZ",
     "TMPDIR",
     "VIRTUAL_ENV",
+    "PYENV_VERSION",
     "LD_LIBRARY_PATH",
     "PYTHONDONTWRITEBYTECODE",
     "PYTHONOPTIMIZE",

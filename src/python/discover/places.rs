@@ -12,6 +12,7 @@ use super::candidate::{
 };
 use super::not_found::{Cause, Skipped};
 use super::program::{Program, Refusal, is_absence};
+use super::pyenv::behind_shim;
 use super::pyvenv_cfg::PyvenvCfg;
 use super::{Named, Request};
 
@@ -21,7 +22,7 @@ const DEFAULT_SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// Takes the first interpreter that is there.
 pub(super) fn choose(request: &Request, skipped: &mut Vec<Skipped>) -> Result<Choice, Cause> {
     if let Some(named) = request.option.filter(|named| !is_empty(named.path)) {
-        return by_option(named, request.search_path);
+        return by_option(named, request);
     }
     let virtual_env = request.virtual_env.map(Path::new);
     if let Some(prefix) = virtual_env.filter(|prefix| !is_empty(prefix)) {
@@ -33,15 +34,15 @@ pub(super) fn choose(request: &Request, skipped: &mut Vec<Skipped>) -> Result<Ch
     if let Some(choice) = beside_wsgi_cgi(request.executable)? {
         return Ok(choice);
     }
-    on_search_path(Path::new("python3"), request.search_path, None)
+    on_search_path(Path::new("python3"), request, None)
 }
 
-fn by_option(named: Named, search_path: Option<&OsStr>) -> Result<Choice, Cause> {
+fn by_option(named: Named, request: &Request) -> Result<Choice, Cause> {
     let path = absolute(named.path);
     let how = format!("named by {}", named.source);
     match Program::open(&path) {
         Err(Refusal::Directory) => in_directory(&path, &how),
-        _ if is_bare_name(named.path) => on_search_path(named.path, search_path, Some(&how)),
+        _ if is_bare_name(named.path) => on_search_path(named.path, request, Some(&how)),
         Ok(program) => {
             let reason = format!("the interpreter {} {how}", path.display());
             with_virtualenv_above(program, reason)
@@ -112,12 +113,8 @@ fn beside_wsgi_cgi(executable: Option<&Path>) -> Result<Option<Choice>, Cause> {
 }
 
 /// As a shell does it, but never in the working directory, for which empty and relative entries stand.
-fn on_search_path(
-    name: &Path,
-    search_path: Option<&OsStr>,
-    how: Option<&str>,
-) -> Result<Choice, Cause> {
-    let (search_path, title) = match search_path {
+fn on_search_path(name: &Path, request: &Request, how: Option<&str>) -> Result<Choice, Cause> {
+    let (search_path, title) = match request.search_path {
         Some(given) if !given.is_empty() => (given, "on PATH"),
         _ => (
             OsStr::new(DEFAULT_SEARCH_PATH),
@@ -133,7 +130,13 @@ fn on_search_path(
                 Some(how) => format!("{first}, {how}"),
                 None => first,
             };
-            return with_virtualenv_above(program, reason);
+            return match behind_shim(&path, request.pyenv_version, request.application_dir) {
+                None => with_virtualenv_above(program, reason),
+                Some((behind, name)) => match Program::open(&behind) {
+                    Ok(behind) => with_virtualenv_above(behind, format!("{reason}: {name}")),
+                    Err(_) => with_virtualenv_above(program, reason),
+                },
+            };
         }
         looked_in.push(directory);
     }

@@ -37,6 +37,7 @@ impl Tree {
             option: None,
             virtual_env: None,
             search_path: Some(OsStr::new("/nonexistent")),
+            pyenv_version: None,
             application_dir: &self.application_dir,
             application_owner: None,
             executable: None,
