@@ -18,7 +18,7 @@ use super::reply::Reply;
 use super::script_answer::{Ended, ScriptAnswer, Timing};
 use super::site::Site;
 use super::slots::Answer;
-use super::static_files;
+use super::static_reply;
 use super::trouble::{Trouble, busy, cannot_start};
 use crate::gateway::{Address, Endpoints, Place, Variables, meta_variables};
 use crate::http::head::{Framing, RequestHead};
@@ -92,9 +92,8 @@ impl Exchange<'_> {
             return Ok(reply.begin(204, None, &Fields::default(), None)?);
         }
         let mut address = Address::parse(self.head.path_and_query())?;
-        if let Some((mount, below)) = self.static_file(&address) {
-            let answer = static_files::answer(mount, below, &self.head.method, &self.head.fields);
-            return self.send_static(answer, incoming, reply);
+        if let Some((mount, below)) = static_reply::mount(&self.site.mounts, &address.path) {
+            return static_reply::send(mount, below, self.head, incoming.socket(), reply);
         }
         let mut named = self.find(&address, reply)?;
         let body = match Body::read(self.head, incoming, self.site.max_body) {
@@ -128,51 +127,6 @@ impl Exchange<'_> {
             Failure::new(Code::BAD_RESPONSE, reason),
             Fields::default(),
         ))
-    }
-
-    fn static_file<'s, 'p>(
-        &'s self,
-        address: &'p Address,
-    ) -> Option<(&'s static_files::Mount, &'p [u8])> {
-        let mounts = self.site.mounts.iter();
-        mounts
-            .filter_map(|mount| Some((mount, mount.matches(&address.path)?)))
-            .max_by_key(|(mount, _)| mount.prefix.len())
-    }
-
-    fn send_static(
-        &self,
-        answer: static_files::Answer,
-        incoming: &Incoming,
-        reply: &mut Reply,
-    ) -> Result<(), Trouble> {
-        let gone = |_| Trouble::ClientGone;
-        match answer.body {
-            static_files::Body::File {
-                file,
-                offset,
-                length,
-            } => {
-                let mut fields = answer.fields;
-                fields.push("Content-Length", length.to_string());
-                reply.begin(answer.status, None, &fields, Some(length))?;
-                reply
-                    .copy(incoming.socket(), &file, offset, length)
-                    .map_err(gone)?;
-                reply.end()?;
-                Ok(())
-            }
-            static_files::Body::None if answer.status < 300 || answer.status == 304 => {
-                Ok(reply.begin(answer.status, None, &answer.fields, None)?)
-            }
-            static_files::Body::None => {
-                let reason = format!("{}", String::from_utf8_lossy(&self.head.raw_target));
-                Err(Trouble::Refused(
-                    Refusal::new(answer.status, reason),
-                    answer.fields,
-                ))
-            }
-        }
     }
 
     /// The script for an address; None where the answer is given already.

@@ -19,6 +19,7 @@ mod site;
 mod slots;
 mod sockets;
 mod static_files;
+mod static_reply;
 mod trouble;
 
 use std::env;
