@@ -2,23 +2,31 @@
 
 use std::io;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::plan::Limits;
 
+/// Between SIGXCPU, which a process may answer for, and SIGKILL; in seconds.
+const LAST_MOMENT: u64 = 1;
+
 /// Sets those that are given, for good.
 pub fn set(limits: Limits) -> io::Result<()> {
-    let set = |resource, limit: Option<u64>| match limit {
-        None => Ok(()),
-        Some(_) => setrlimit(
-            resource,
-            Rlimit {
-                current: limit,
-                maximum: limit,
-            },
-        ),
+    set_one(Resource::As, limits.memory, 0)?;
+    set_one(Resource::Cpu, limits.cpu, LAST_MOMENT)
+}
+
+fn set_one(resource: Resource, limit: Option<u64>, margin: u64) -> io::Result<()> {
+    let Some(limit) = limit else {
+        return Ok(());
     };
-    set(Resource::As, limits.memory)?;
-    set(Resource::Cpu, limits.cpu)?;
+    let allowed = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+    let maximum = limit.saturating_add(margin).min(allowed);
+    setrlimit(
+        resource,
+        Rlimit {
+            current: Some(limit.min(maximum)),
+            maximum: Some(maximum),
+        },
+    )?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 
 use rustix::process::Signal;
 
+use super::gateway::Scripts;
 use super::load::begun;
 use crate::support::listener::Setup;
 use crate::support::run::Run;
@@ -34,6 +35,26 @@ fn running_requests_are_finished_and_none_is_accepted() {
     assert_eq!(reply.text(), "waited");
     assert_eq!(reply.field("Connection"), Some("close"));
     assert_eq!(listener.end().0.code(), Some(0));
+}
+
+#[test]
+fn what_a_script_does_after_its_response_is_finished() {
+    let script = r#"printf 'Status: 204\n\n'; exec >&- 2>&-
+        until [ -e "$DOCUMENT_ROOT/go" ]; do sleep 0.01; done; echo > "$DOCUMENT_ROOT/done""#;
+    let quick = r"printf 'Status: 204\n\n'";
+    let scripts = Scripts::new(&[("late", script), ("quick", quick)], &[]);
+    let mut connection = scripts.listener.connect();
+    // The first request is over when the second is answered.
+    for target in ["/late", "/quick"] {
+        assert_eq!(connection.exchange("GET", target, &[], b"").status, 204);
+    }
+    scripts.listener.terminate();
+    until("the address to be free", || {
+        TcpStream::connect(("127.0.0.1", scripts.listener.port)).is_err()
+    });
+    fs::write(scripts.folder.path().join("go"), "").unwrap();
+    assert_eq!(scripts.listener.end().0.code(), Some(0));
+    assert!(scripts.folder.path().join("done").exists());
 }
 
 #[test]

@@ -50,6 +50,15 @@ impl Connection {
         }
     }
 
+    /// Whether the server has begun to answer.
+    pub fn has_reply(&self) -> bool {
+        let stream = self.stream.get_ref();
+        stream.set_nonblocking(true).unwrap();
+        let found = stream.peek(&mut [0]);
+        stream.set_nonblocking(false).unwrap();
+        found.is_ok()
+    }
+
     /// Sends a request's head, and as much of its body as the server takes. A chunked body comes as it is.
     pub fn send(&mut self, method: &str, target: &str, fields: &[(&str, &str)], body: &[u8]) {
         let mut head = format!("{method} {target} HTTP/1.1\r\n");

@@ -25,13 +25,16 @@ pub enum Kind {
     Lighttpd,
     /// nginx with fcgiwrap.
     Nginx,
+    /// Our own listener, with the folder of scripts.
+    Serve,
 }
 
-pub const ALL: [Kind; 4] = [
+pub const ALL: [Kind; 5] = [
     Kind::ApacheCgid,
     Kind::ApacheCgi,
     Kind::Lighttpd,
     Kind::Nginx,
+    Kind::Serve,
 ];
 
 /// A server that is running.
@@ -50,7 +53,7 @@ impl fmt::Display for Server {
 
 /// The running server of this kind.
 pub fn server(kind: Kind) -> &'static Server {
-    static SERVERS: [OnceLock<Server>; 4] = [const { OnceLock::new() }; 4];
+    static SERVERS: [OnceLock<Server>; ALL.len()] = [const { OnceLock::new() }; ALL.len()];
     SERVERS[kind as usize].get_or_init(|| start(kind))
 }
 
@@ -81,14 +84,31 @@ fn start(kind: Kind) -> Server {
     fs::copy(PROGRAM, root.join("bin/wsgi-cgi")).unwrap();
     deploy(kind, &root);
     let port = free_port();
+    configure(kind, &root, port);
+    let has_ended = run(kind, &root, port);
+    let server = Server { kind, port, root };
+    until(&format!("{server} to listen"), || {
+        assert!(
+            !has_ended.load(Ordering::Relaxed),
+            "{server} ended:\n{}",
+            server.log()
+        );
+        TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
+    server
+}
+
+/// Writes the configuration files.
+fn configure(kind: Kind, root: &Path, port: u16) {
     let more = tests().join("servers/conf");
     let (main, extra) = match kind {
         Kind::ApacheCgid => ("apache-cgid.conf", "apache.conf"),
         Kind::ApacheCgi => ("apache-cgi.conf", "apache.conf"),
         Kind::Lighttpd => ("lighttpd.conf", "lighttpd.conf"),
         Kind::Nginx => ("nginx.conf", "nginx.conf"),
+        Kind::Serve => return,
     };
-    let fill = |from: PathBuf| fill(&fs::read_to_string(from).unwrap(), &root, port);
+    let fill = |from: PathBuf| fill(&fs::read_to_string(from).unwrap(), root, port);
     let mut configuration = fill(examples().join(main));
     match kind {
         // nginx includes what stands within its http block.
@@ -101,17 +121,6 @@ fn start(kind: Kind) -> Server {
         fill(examples().join("apache-common.conf")),
     )
     .unwrap();
-    let has_ended = run(kind, &root);
-    let server = Server { kind, port, root };
-    until(&format!("{server} to listen"), || {
-        assert!(
-            !has_ended.load(Ordering::Relaxed),
-            "{server} ended:\n{}",
-            server.log()
-        );
-        TcpStream::connect(("127.0.0.1", port)).is_ok()
-    });
-    server
 }
 
 /// A folder that other users may enter, named after this process. It stays, to be looked at, until
@@ -216,9 +225,11 @@ fn deploy(kind: Kind, root: &Path) {
 }
 
 /// Starts the server's processes, which end with this one. Gives whether one of them has ended.
-fn run(kind: Kind, root: &Path) -> Arc<AtomicBool> {
+fn run(kind: Kind, root: &Path, port: u16) -> Arc<AtomicBool> {
     let has_ended = Arc::new(AtomicBool::new(false));
     let configuration = root.join("server.conf").display().to_string();
+    let ours = root.join("bin/wsgi-cgi").display().to_string();
+    let bind = format!("--bind=127.0.0.1:{port}");
     let commands: Vec<(&str, &str, Vec<&str>)> = match kind {
         Kind::ApacheCgid | Kind::ApacheCgi => {
             vec![(
@@ -239,6 +250,18 @@ fn run(kind: Kind, root: &Path) -> Arc<AtomicBool> {
             ("fcgiwrap", "/usr/sbin/fcgiwrap", vec![]),
             ("nginx", "/usr/sbin/nginx", vec!["-c", &configuration]),
         ],
+        Kind::Serve => vec![(
+            "wsgi-cgi",
+            &ours,
+            vec![
+                "serve",
+                &bind,
+                "--list",
+                "--debug=false",
+                "--max-processes=64",
+                ".",
+            ],
+        )],
     };
     // Each fcgiwrap answers one request at a time, on the socket that is its standard input.
     let socket = root.join("fcgiwrap.sock");
@@ -265,7 +288,10 @@ fn run(kind: Kind, root: &Path) -> Arc<AtomicBool> {
             .args(["--pdeathsig", "TERM", "--", program])
             .args(arguments)
             .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/bin")
+            .env(
+                "PATH",
+                format!("{}/bin:/usr/sbin:/usr/bin:/bin", root.display()),
+            )
             .stdin(OwnedFd::from(listener.try_clone().unwrap()))
             .stdout(log.try_clone().unwrap())
             .stderr(log)

@@ -118,6 +118,11 @@ impl Children {
         }
     }
 
+    /// Whether none is left.
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashSet<Pid>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -150,7 +150,9 @@ fn is_told(mut signals: &UnixStream) -> bool {
 /// Waits for the last requests; idle connections end with the process.
 fn finish(site: &Site, signals: &UnixStream, grace: Duration) {
     let wait_until = |deadline: Instant| {
-        while site.active.load(Ordering::Relaxed) > 0 && Instant::now() < deadline {
+        // A script may still have work of its own when its request is over.
+        let is_busy = || site.active.load(Ordering::Relaxed) > 0 || !site.children.is_empty();
+        while is_busy() && Instant::now() < deadline {
             if is_told(signals) {
                 return;
             }

@@ -182,7 +182,7 @@ fn environment(plan: &ServePlan) -> Vec<(OsString, OsString)> {
         let name = name.as_bytes();
         PASSED_ON.iter().any(|passed| passed.as_bytes() == name)
             || name.starts_with(b"LC_")
-            || name.starts_with(b"WSGI_CGI_")
+            || (name.starts_with(b"WSGI_CGI_") && name != SERVE_CHILD.as_bytes())
     };
     let mut variables: Vec<_> = env::vars_os()
         .filter(|(name, _)| is_passed_on(name))

@@ -93,7 +93,8 @@ impl Relay<'_> {
         }
         let is_late =
             |since: Option<Instant>, limit| since.is_some_and(|since| since + limit <= now);
-        if is_late(waiting.left, HALF_CLOSED) || is_late(waiting.stalled, limits::BODY_TIME) {
+        let left = waiting.left.filter(|_| !self.reply.is_sent());
+        if is_late(left, HALF_CLOSED) || is_late(waiting.stalled, limits::BODY_TIME) {
             return Ok(Round::Over(Ended::ClientGone));
         }
         if !errors.is_empty() {
@@ -134,6 +135,7 @@ impl Relay<'_> {
         Ok(round)
     }
 
+    /// A client that has everything may go: its script may still have work to do.
     fn wait(&self, waiting: &Waiting) -> io::Result<(PollFlags, PollFlags, PollFlags)> {
         let output = self.child.stdout.as_fd();
         let errors = self.child.stderr.as_fd();
@@ -144,7 +146,11 @@ impl Relay<'_> {
         if self.reply.is_pending() {
             interest |= PollFlags::OUT;
         }
-        let mut polled = vec![PollFd::new(&self.client, interest)];
+        let mut polled = Vec::with_capacity(3);
+        let has_all = self.reply.is_sent();
+        if !has_all {
+            polled.push(PollFd::new(&self.client, interest));
+        }
         let reads_output = !self.reply.is_full();
         if reads_output {
             polled.push(PollFd::new(&output, PollFlags::IN));
@@ -152,18 +158,19 @@ impl Relay<'_> {
         if !waiting.errors_end {
             polled.push(PollFd::new(&errors, PollFlags::IN));
         }
+        let left = waiting.left.filter(|_| !has_all);
         let deadline = [
             self.deadline,
-            waiting.left.map(|since| since + HALF_CLOSED),
+            left.map(|since| since + HALF_CLOSED),
             waiting.stalled.map(|since| since + limits::BODY_TIME),
         ];
         wait::ready(&mut polled, deadline.into_iter().flatten().min())?;
         let mut found = polled.iter().map(PollFd::revents);
-        let client = found.next().unwrap_or(PollFlags::empty());
         let mut next = |is_there| match is_there {
             true => found.next().unwrap_or(PollFlags::empty()),
             false => PollFlags::empty(),
         };
+        let client = next(!has_all);
         let output = next(reads_output);
         Ok((output, next(!waiting.errors_end), client))
     }

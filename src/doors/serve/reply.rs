@@ -128,6 +128,11 @@ impl Reply {
         }
     }
 
+    /// Whether the client has all that it will get.
+    pub fn is_sent(&self) -> bool {
+        self.status.is_some() && !self.is_open() && !self.is_pending()
+    }
+
     /// The body is whole, if it has the length that was promised; gives how much is missing.
     pub fn end(&mut self) -> io::Result<u64> {
         if self.framing == Framing::Chunked {
