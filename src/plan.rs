@@ -27,8 +27,8 @@ pub struct Settings {
     pub site: Site,
     /// Whether choices are told.
     pub verbosity: Verbosity,
-    /// Whether warm mode was asked for; this version runs every request cold.
-    pub warm: Warm,
+    /// Whether a preloaded process may answer, and how it is kept.
+    pub warm: Warming,
     /// What the application's process may use.
     pub limits: Limits,
 }
@@ -120,6 +120,21 @@ pub struct NamedPython {
     pub named_by: &'static str,
 }
 
+/// Warm mode: a preloaded process that forks once per request.
+#[derive(Clone, Debug)]
+pub struct Warming {
+    /// Whether it was asked for.
+    pub wanted: Warm,
+    /// It ends when it has had nothing to do for so long.
+    pub idle: Duration,
+    /// The path of a request that it answers before it forks.
+    pub rehearse: Option<OsString>,
+    /// How many forked processes wait; as the load has it, if nothing was said.
+    pub spares: Option<u16>,
+    /// At most so many, as the load has it.
+    pub most_spares: u64,
+}
+
 /// Whether a preloaded process may answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Warm {
@@ -127,6 +142,18 @@ pub enum Warm {
     Off,
     /// Asked for.
     Wanted,
+}
+
+impl Default for Warming {
+    fn default() -> Self {
+        Self {
+            wanted: Warm::Off,
+            idle: Duration::from_secs(300),
+            rehearse: None,
+            spares: None,
+            most_spares: 8,
+        }
+    }
 }
 
 impl Default for Settings {
@@ -141,7 +168,7 @@ impl Default for Settings {
             error_log: None,
             site: Site::Engine,
             verbosity: Verbosity::Quiet,
-            warm: Warm::Off,
+            warm: Warming::default(),
             limits: Limits::default(),
         }
     }

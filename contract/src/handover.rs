@@ -1,17 +1,10 @@
 //! The messages between the front and the engine: version first, then fields; no I/O but framing.
 
-use std::ffi::OsStr;
 use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::outcome::Outcome;
-
-/// Raised with every change of a message; a reader refuses any other.
-const VERSION: u8 = 2;
-
-/// Longer than any environment that the kernel lets through an exec.
-const MESSAGE_LIMIT: u32 = 16 << 20;
+use crate::wire::{Decoder, Encoder, malformed, path_bytes, read_message};
 
 /// Added to the eventfd of a request's progress when the engine has taken the job.
 pub const RUNNING: u64 = 1;
@@ -22,6 +15,10 @@ pub const ANSWERING: u64 = 2;
 /// Added to it before the write that completes a response of known length. Lighttpd sends SIGTERM as soon
 /// as it has the last promised byte: from then on it means no harm to what still runs.
 pub const COMPLETING: u64 = 4;
+
+/// What the eventfd of a request that is offered to spares holds. Who takes it out has the request: the
+/// worker that claims it, or the client that withdraws it. Nobody can have it twice.
+pub const OFFERED: u64 = 8;
 
 /// How the end of the request's body is known (RFC 3875 section 4.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +138,11 @@ impl Job {
     /// The whole message, its length first.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Encoder::new();
+        self.write(&mut out);
+        out.finish()
+    }
+
+    pub(crate) fn write(&self, out: &mut Encoder) {
         match &self.source {
             Source::File(path) => {
                 out.byte(0);
@@ -189,13 +191,18 @@ impl Job {
         out.byte(u8::from(self.site == Site::Python));
         out.number(self.front.into());
         out.number(self.started);
-        out.finish()
     }
 
     /// Reads what [`Job::encode`] wrote. A message of another version or shape is an error.
     pub fn read(from: &mut impl Read) -> io::Result<Self> {
         let message = read_message(from)?;
         let mut input = Decoder::new(&message)?;
+        let job = Self::take(&mut input)?;
+        input.end()?;
+        Ok(job)
+    }
+
+    pub(crate) fn take(input: &mut Decoder<'_>) -> io::Result<Self> {
         let source = match input.byte()? {
             0 => Source::File(input.path()?),
             1 => Source::Module {
@@ -213,7 +220,7 @@ impl Job {
             2 => BodyLength::UntilEnd,
             _ => return Err(malformed("body")),
         };
-        let job = Self {
+        Ok(Self {
             source,
             callable,
             environment,
@@ -233,9 +240,7 @@ impl Job {
             site: input.choice(Site::Engine, Site::Python)?,
             front: u32::try_from(input.number()?).map_err(|_| malformed("process id"))?,
             started: input.number()?,
-        };
-        input.end()?;
-        Ok(job)
+        })
     }
 }
 
@@ -258,154 +263,6 @@ impl Ending {
         };
         input.end()?;
         Ok(ending)
-    }
-}
-
-fn read_message(from: &mut impl Read) -> io::Result<Vec<u8>> {
-    let mut length = [0; 4];
-    from.read_exact(&mut length)?;
-    let length = u32::from_le_bytes(length);
-    if length > MESSAGE_LIMIT {
-        return Err(malformed("length"));
-    }
-    let mut message = Vec::new();
-    from.take(length.into()).read_to_end(&mut message)?;
-    if message.len() as u64 != u64::from(length) {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(message)
-}
-
-fn malformed(what: &str) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        format!("handover: malformed {what}"),
-    )
-}
-
-fn path_bytes(path: &Path) -> &[u8] {
-    path.as_os_str().as_bytes()
-}
-
-struct Encoder(Vec<u8>);
-
-impl Encoder {
-    fn new() -> Self {
-        // The first four bytes are the length, known at the end.
-        Self(vec![0, 0, 0, 0, VERSION])
-    }
-
-    fn byte(&mut self, value: u8) {
-        self.0.push(value);
-    }
-
-    fn number(&mut self, value: u64) {
-        self.0.extend(value.to_le_bytes());
-    }
-
-    fn count(&mut self, value: usize) {
-        self.number(value as u64);
-    }
-
-    fn bytes(&mut self, value: &[u8]) {
-        self.count(value.len());
-        self.0.extend(value);
-    }
-
-    fn path(&mut self, value: &Path) {
-        self.bytes(path_bytes(value));
-    }
-
-    fn option(&mut self, value: Option<&[u8]>) {
-        self.byte(u8::from(value.is_some()));
-        if let Some(value) = value {
-            self.bytes(value);
-        }
-    }
-
-    fn finish(mut self) -> Vec<u8> {
-        let length = u32::try_from(self.0.len() - 4).unwrap_or(u32::MAX);
-        self.0[..4].copy_from_slice(&length.to_le_bytes());
-        self.0
-    }
-}
-
-struct Decoder<'a>(&'a [u8]);
-
-impl<'a> Decoder<'a> {
-    fn new(message: &'a [u8]) -> io::Result<Self> {
-        let mut decoder = Self(message);
-        match decoder.byte()? {
-            VERSION => Ok(decoder),
-            _ => Err(malformed("version")),
-        }
-    }
-
-    fn take(&mut self, count: usize) -> io::Result<&'a [u8]> {
-        let (taken, rest) = self
-            .0
-            .split_at_checked(count)
-            .ok_or_else(|| malformed("length"))?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    fn byte(&mut self) -> io::Result<u8> {
-        let (first, rest) = self.0.split_first().ok_or_else(|| malformed("length"))?;
-        self.0 = rest;
-        Ok(*first)
-    }
-
-    fn number(&mut self) -> io::Result<u64> {
-        let bytes = self.take(8)?.try_into().map_err(|_| malformed("number"))?;
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn bytes(&mut self) -> io::Result<&'a [u8]> {
-        let length = usize::try_from(self.number()?).map_err(|_| malformed("length"))?;
-        self.take(length)
-    }
-
-    fn text(&mut self) -> io::Result<String> {
-        String::from_utf8(self.bytes()?.to_vec()).map_err(|_| malformed("text"))
-    }
-
-    fn path(&mut self) -> io::Result<PathBuf> {
-        Ok(PathBuf::from(OsStr::from_bytes(self.bytes()?)))
-    }
-
-    fn choice<T>(&mut self, no: T, yes: T) -> io::Result<T> {
-        match self.byte()? {
-            0 => Ok(no),
-            1 => Ok(yes),
-            _ => Err(malformed("choice")),
-        }
-    }
-
-    fn option<T>(
-        &mut self,
-        read: impl FnOnce(&mut Self) -> io::Result<T>,
-    ) -> io::Result<Option<T>> {
-        match self.choice(false, true)? {
-            true => read(self).map(Some),
-            false => Ok(None),
-        }
-    }
-
-    fn list<T>(&mut self, read: impl Fn(&mut Self) -> io::Result<T>) -> io::Result<Vec<T>> {
-        // Not `with_capacity`: the count comes from outside.
-        let mut items = Vec::new();
-        for _ in 0..self.number()? {
-            items.push(read(self)?);
-        }
-        Ok(items)
-    }
-
-    fn end(&self) -> io::Result<()> {
-        match self.0 {
-            [] => Ok(()),
-            _ => Err(malformed("end")),
-        }
     }
 }
 
@@ -468,7 +325,7 @@ mod tests {
     #[test]
     fn another_version_is_refused() {
         let mut message = job().encode();
-        message[4] = VERSION + 1;
+        message[4] = crate::wire::VERSION + 1;
         assert!(Job::read(&mut message.as_slice()).is_err());
     }
 }

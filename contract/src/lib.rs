@@ -3,7 +3,11 @@
 pub mod codes;
 pub mod descriptors;
 pub mod handover;
+pub mod limits;
 pub mod outcome;
 pub mod page;
+pub mod passing;
 pub mod report;
 pub mod trace;
+pub mod warm;
+mod wire;

@@ -17,6 +17,7 @@ mod input;
 mod input_stream;
 mod loader;
 mod pump;
+mod rehearsal;
 mod request;
 mod response;
 mod site;
@@ -24,6 +25,7 @@ mod start_response;
 mod startup;
 mod termination;
 mod timing;
+mod warm;
 
 /// Serves the one request whose job can be read from descriptor `control`, then ends the process.
 ///
@@ -33,7 +35,15 @@ fn serve(py: Python<'_>, control: RawFd, progress: RawFd) -> PyResult<()> {
     request::serve(py, control, progress)
 }
 
+/// Imports the application that is described on descriptor `control`, and forks a worker for each request
+/// until there is a reason to end. `lock` is held as long as this process is the one for its application.
+#[pyfunction]
+fn zygote(py: Python<'_>, control: RawFd, lock: RawFd) -> PyResult<()> {
+    warm::live(py, control, lock)
+}
+
 #[pymodule]
 fn _wsgi_cgi(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(serve, module)?)
+    module.add_function(wrap_pyfunction!(serve, module)?)?;
+    module.add_function(wrap_pyfunction!(zygote, module)?)
 }

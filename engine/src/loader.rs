@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
+use crate::warm::watch;
+
 /// Byte code that is checked by a hash of its source (PEP 552).
 const CHECKED_HASH: [u8; 4] = 3u32.to_le_bytes();
 
@@ -99,6 +101,7 @@ fn compile<'py>(
     file: &Path,
     byte_code: ByteCode,
 ) -> PyResult<Bound<'py, PyAny>> {
+    watch::note_file(file);
     let source = PyBytes::new(py, &fs::read(file)?);
     let magic = importer.getattr("MAGIC_NUMBER")?.extract::<[u8; 4]>()?;
     let key = u32::from_le_bytes(magic);

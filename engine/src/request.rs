@@ -1,8 +1,8 @@
 //! One request from its descriptors to its outcome: the sentence of PEP 3333.
 
 use std::fs::File;
-use std::io;
-use std::os::fd::RawFd;
+use std::io::{self, Write};
+use std::os::fd::{OwnedFd, RawFd};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -37,9 +37,24 @@ pub fn serve(py: Python<'_>, control: RawFd, progress: RawFd) -> PyResult<()> {
     let progress = adopt(progress).ok_or_else(not_ours)?;
     let job = Job::read(&mut control)?;
     rustix::io::write(&progress, &RUNNING.to_ne_bytes()).map_err(io::Error::from)?;
+    let prepare = || startup::prepare(py, &job);
+    run(py, entered, &job, control, progress, None, prepare)
+}
+
+/// Serves a request on 0, 1 and 2, by an application that is imported already or is to be imported, and ends
+/// the process. `prepare` makes the interpreter what the job wants.
+pub fn run(
+    py: Python<'_>,
+    entered: Duration,
+    job: &Job,
+    control: impl Write,
+    progress: OwnedFd,
+    application: Option<&Bound<'_, PyAny>>,
+    prepare: impl FnOnce() -> PyResult<()>,
+) -> PyResult<()> {
     let own = descriptors::take_over()?;
     let input = Arc::new(Mutex::new(Input::new(own.body, job.body)?));
-    let method = match variable(&job, "REQUEST_METHOD") {
+    let method = match variable(job, "REQUEST_METHOD") {
         Some(b"HEAD") => Method::Head,
         _ => Method::Other,
     };
@@ -47,33 +62,39 @@ pub fn serve(py: Python<'_>, control: RawFd, progress: RawFd) -> PyResult<()> {
     let exchange = Exchange {
         py,
         entered,
-        job: &job,
+        job,
+        application,
         input: input.clone(),
         response: Arc::new(Mutex::new(response)),
     };
+    prepare()?;
     let outcome = exchange.run()?;
     let body_consumed = lock(&input).map_or(0, |input| input.consumed());
     let ending = Ending {
         outcome,
         body_consumed,
     };
-    ending::end(py, &job, ending, control, &input, &exchange.response)
+    ending::end(py, job, ending, control, &input, &exchange.response)
 }
 
 /// Between the last byte and the end of a response that was cut.
 const PAUSE_BEFORE_CUT: Duration = Duration::from_millis(50);
 
-struct Exchange<'a, 'py> {
-    py: Python<'py>,
-    entered: Duration,
-    job: &'a Job,
-    input: Arc<Mutex<Input>>,
-    response: Arc<Mutex<Response>>,
+/// A request between its descriptors and its outcome.
+pub struct Exchange<'a, 'py> {
+    pub py: Python<'py>,
+    /// When the engine was entered, by [`timing::now`].
+    pub entered: Duration,
+    pub job: &'a Job,
+    /// Where it was imported before the request came.
+    pub application: Option<&'a Bound<'py, PyAny>>,
+    pub input: Arc<Mutex<Input>>,
+    pub response: Arc<Mutex<Response>>,
 }
 
 impl<'py> Exchange<'_, 'py> {
-    fn run(&self) -> PyResult<Outcome> {
-        startup::prepare(self.py, self.job)?;
+    /// Answers it, whatever happens.
+    pub fn run(&self) -> PyResult<Outcome> {
         let errors = Bound::new(self.py, Errors::new(self.job.error_log.clone()))?;
         let answered = self.answer(&errors);
         termination::end_if_told(self.py)?;
@@ -91,11 +112,14 @@ impl<'py> Exchange<'_, 'py> {
 
     fn answer(&self, errors: &Bound<'py, Errors>) -> Result<(), Failure> {
         let importing = timing::now();
-        let application = application::load(self.py, self.job)?;
+        let application = match self.application {
+            Some(application) => application.clone(),
+            None => application::load(self.py, self.job)?,
+        };
         self.time_from(importing)
             .map_err(|error| self.failure(&error))?;
         let raised = |error: PyErr| self.failure(&error);
-        self.collect_garbage_again().map_err(raised)?;
+        startup::collect_garbage_again(self.py).map_err(raised)?;
         let input = InputStream(self.input.clone());
         let environ = environ::build(self.py, self.job, input, errors).map_err(raised)?;
         let start_response = StartResponse(self.response.clone());
@@ -126,14 +150,6 @@ impl<'py> Exchange<'_, 'py> {
                 called,
             });
         }
-        Ok(())
-    }
-
-    /// What was imported stays: the collector need not look at it again.
-    fn collect_garbage_again(&self) -> PyResult<()> {
-        let gc = self.py.import("gc")?;
-        gc.call_method0("freeze")?;
-        gc.call_method0("enable")?;
         Ok(())
     }
 

@@ -8,6 +8,8 @@ use contract::handover::Packages;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
+use crate::warm::watch;
+
 /// Runs the import lines of a `.pth` file as `site` does: some of them ask the calling frame for
 /// `sitedir` (setuptools' namespace packages).
 const RUN_PTH_LINE: &std::ffi::CStr = c"def addpackage(line, sitedir):\n    exec(line)\n";
@@ -110,6 +112,7 @@ fn user_site_is_enabled(py: Python<'_>) -> PyResult<bool> {
 
 /// `site.addsitedir`: the folder, then what its `.pth` files name, in their order.
 fn add_directory(path: &Bound<'_, PyList>, directory: &Path) -> PyResult<()> {
+    watch::note_folder(directory);
     let Ok(entries) = fs::read_dir(directory) else {
         return Ok(());
     };
@@ -135,6 +138,7 @@ fn add_directory(path: &Bound<'_, PyList>, directory: &Path) -> PyResult<()> {
 }
 
 fn add_pth_file(path: &Bound<'_, PyList>, directory: &Path, file: &Path) -> PyResult<()> {
+    watch::note_file(file);
     let text = fs::read(file)?;
     let text = String::from_utf8_lossy(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text));
     for line in text.lines() {

@@ -37,8 +37,16 @@ pub fn prepare(py: Python<'_>, job: &Job) -> PyResult<()> {
     sys.setattr("argv", PyList::new(py, [program])?)
 }
 
+/// What was imported stays: the collector need not look at it again.
+pub fn collect_garbage_again(py: Python<'_>) -> PyResult<()> {
+    let gc = py.import("gc")?;
+    gc.call_method0("freeze")?;
+    gc.call_method0("enable")?;
+    Ok(())
+}
+
 /// Makes `os.environ` and the C library's environment those of the job.
-fn environment(py: Python<'_>, job: &Job) -> PyResult<()> {
+pub fn environment(py: Python<'_>, job: &Job) -> PyResult<()> {
     let posix = py.import("posix")?;
     // Before `os` is imported, its copy of the environment is still to be made, from this dict.
     let early = posix.getattr("environ")?.cast_into::<PyDict>()?;

@@ -91,14 +91,17 @@ struct Options {
     /// Run the whole of Python's site module (slower; sitecustomize and usercustomize run, too)
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), value_name = "BOOL")]
     site: Option<bool>,
-    /// Reserved for warm mode: this version runs every request cold
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch())]
+    /// Let a preloaded process answer, which forks once per request; the first request starts it
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), value_name = "BOOL")]
     warm: Option<bool>,
-    #[arg(long, hide = true, value_parser = seconds)]
+    /// It ends after this time without a request [default: 300]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     warm_idle: Option<Duration>,
-    #[arg(long, hide = true)]
+    /// It answers GET PATH for itself before it forks: runs the application's code once more
+    #[arg(long, value_name = "PATH")]
     warm_rehearse: Option<OsString>,
-    #[arg(long, hide = true)]
+    /// It keeps so many processes waiting, instead of as many as the load wants
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     warm_spares: Option<u16>,
     /// Tell which interpreter was chosen and why, and what was mended in the request
     #[arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), value_name = "BOOL")]
@@ -252,7 +255,13 @@ impl Options {
             settings.site = if on { Site::Python } else { Site::Engine };
         }
         if let Some(on) = self.warm {
-            settings.warm = if on { Warm::Wanted } else { Warm::Off };
+            settings.warm.wanted = if on { Warm::Wanted } else { Warm::Off };
+        }
+        settings.warm.idle = self.warm_idle.unwrap_or(settings.warm.idle);
+        settings.warm.spares = self.warm_spares.or(settings.warm.spares);
+        if let Some(path) = self.warm_rehearse {
+            // Empty takes back what a weaker source has said.
+            settings.warm.rehearse = Some(path).filter(|path| !path.is_empty());
         }
         if let Some(on) = self.verbose {
             settings.verbosity = if on {

@@ -23,6 +23,7 @@ use crate::plan::{Settings, Warm};
 use crate::pragma;
 use crate::python::discover::Interpreter;
 use crate::runner::parent::{Ended, Progress};
+use crate::runner::warm::{self, Answered, Seat};
 use crate::runner::{Request, cold};
 use crate::source::{self, Found};
 
@@ -191,9 +192,6 @@ impl Door {
                 format!("{}: {error}", folder.display()),
             ));
         }
-        if self.settings.warm == Warm::Wanted {
-            self.say("warm mode is not in this version yet: the request runs cold");
-        }
         let is_module = interpreter::is_module(&found);
         let source = match (found.source, &self.settings.chdir) {
             (Source::Module { name, .. }, Some(folder)) if is_module => Source::Module {
@@ -223,12 +221,13 @@ impl Door {
             chdir: self.settings.chdir.clone(),
             timeout: self.settings.timeout,
             limits: self.settings.limits,
+            warm: self.settings.warm.clone(),
         })
     }
 
     fn serve(&self, request: Request) -> Outcome {
         let body = request.job.body;
-        match cold::serve(request) {
+        match self.run(request) {
             Ok(Ended {
                 outcome,
                 failure: None,
@@ -238,6 +237,7 @@ impl Door {
                 outcome,
                 failure: Some(failure),
                 progress,
+                ..
             }) => {
                 self.tell(&failure);
                 // A person who has ended the run wants no page.
@@ -251,6 +251,25 @@ impl Door {
             }
             Err(error) => self.refuse(&Failure::new(Code::SYSTEM, error.to_string())),
         }
+    }
+
+    /// By a worker, where warm mode is wanted and can be; else cold, as the first request always is.
+    fn run(&self, request: Request) -> io::Result<Ended> {
+        if self.settings.warm.wanted == Warm::Wanted {
+            let here = env::current_dir()?;
+            let seat = Seat::of(&request, &here);
+            let reason = match warm::serve(&request, &seat) {
+                Ok(Answered::Served(ended)) => return Ok(ended),
+                Ok(Answered::Cold(reason)) => reason,
+                Err(error) => return Err(error),
+            };
+            self.say(&format!("runs cold: {reason}"));
+            match warm::start(&request, &seat) {
+                Ok(text) => self.say(&text),
+                Err(error) => self.say(&format!("no zygote can be started: {error}")),
+            }
+        }
+        cold::serve(request)
     }
 
     /// Ends a request for which nothing was started.

@@ -28,6 +28,15 @@ type Initializer = unsafe extern "C" fn() -> *mut std::ffi::c_void;
 type AppendInittab = unsafe extern "C" fn(*const c_char, Initializer) -> c_int;
 type BytesMain = unsafe extern "C" fn(c_int, *mut *mut c_char) -> c_int;
 
+/// What the engine is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// One request; the other descriptor is that of its progress.
+    Serve,
+    /// Keep an application in memory; the other descriptor is a lock.
+    Zygote,
+}
+
 /// Runs the engine in this process, with the descriptors of the handover. Returns if that fails.
 ///
 /// `environment` is the request's: some of Python's own variables are honoured. `engine` is complete
@@ -37,14 +46,19 @@ pub fn start(
     site: Site,
     environment: &[(Vec<u8>, Vec<u8>)],
     engine: EngineFile,
+    entry: Entry,
     control: OwnedFd,
-    progress: OwnedFd,
+    other: OwnedFd,
 ) -> Result<()> {
     let mut flags = flags(site, environment);
+    let function = match entry {
+        Entry::Serve => "serve",
+        Entry::Zygote => "zygote",
+    };
     let serve = format!(
-        "_wsgi_cgi.serve({},{})",
+        "_wsgi_cgi.{function}({},{})",
         control.as_raw_fd(),
-        progress.as_raw_fd()
+        other.as_raw_fd()
     );
     match &interpreter.library {
         Some(library) => {
@@ -55,7 +69,7 @@ pub fn start(
             wait_for(&control)?;
             engine.keep_open()?;
             fcntl_setfd(&control, FdFlags::empty())?;
-            fcntl_setfd(&progress, FdFlags::empty())?;
+            fcntl_setfd(&other, FdFlags::empty())?;
             flags.extend(["-c".into(), engine.import_statement(&serve).into()]);
             let error = Command::new(&interpreter.program).args(flags).exec();
             Err(error).context("cannot be executed")
@@ -125,7 +139,10 @@ fn embed(
     let python = unsafe { Library::open(Some(library), RTLD_NOW | RTLD_GLOBAL) }
         .with_context(|| format!("cannot load {}", library.display()))?;
     wait_for(control)?;
-    let engine = engine.load()?;
+    let file = engine;
+    let engine = file.load()?;
+    file.remove();
+    drop(file);
     // SAFETY: the symbol is in the stable ABI of every CPython from 3.9 on, with this type.
     let append = unsafe { python.get::<AppendInittab>(b"PyImport_AppendInittab\0") }?;
     // SAFETY: as above.
@@ -242,7 +259,7 @@ impl EngineFile {
         let path = self.path.display();
         let clean_up = match self.place {
             Place::Memory(file) => format!("import posix;posix.close({})", file.into_raw_fd()),
-            Place::Disk => "pass".to_owned(),
+            Place::Disk => format!("import posix;posix.unlink('{path}')"),
         };
         format!(
             "import sys\n\

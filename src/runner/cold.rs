@@ -9,7 +9,7 @@ use contract::handover::BodyLength;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{Pid, Signal};
 
-use crate::python::boot::{self, EngineFile};
+use crate::python::boot::{self, EngineFile, Entry};
 use crate::runner::drain::drain;
 use crate::runner::fork::{Side, fork};
 use crate::runner::parent::{Ended, Parent};
@@ -40,8 +40,8 @@ pub fn serve(mut request: Request) -> io::Result<Ended> {
             engine.fill()?;
             // A child that died already is told about below.
             let _ = (&control).write_all(&request.job.encode());
-            let ended =
-                Parent::of(child, control, signals, progress).wait_and_conclude(deadline, &request);
+            let ended = Parent::of_child(child, control, signals, progress)
+                .wait_and_conclude(deadline, &request);
             engine.remove();
             ended
         }
@@ -76,6 +76,7 @@ fn child(
             request.job.site,
             &request.job.environment,
             engine,
+            Entry::Serve,
             control,
             progress,
         )

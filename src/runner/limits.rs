@@ -2,6 +2,7 @@
 
 use std::io;
 
+use contract::limits::Limit;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::plan::Limits;
@@ -13,6 +14,16 @@ const LAST_MOMENT: u64 = 1;
 pub fn set(limits: Limits) -> io::Result<()> {
     set_one(Resource::As, limits.memory, 0)?;
     set_one(Resource::Cpu, limits.cpu, LAST_MOMENT)
+}
+
+/// Those of this process, lowered to what is given: for a worker, which takes them over.
+pub fn current(limits: Limits) -> Vec<Limit> {
+    let mut all = contract::limits::current();
+    let cpu = limits
+        .cpu
+        .map(|limit| (Some(limit), Some(limit.saturating_add(LAST_MOMENT))));
+    contract::limits::lower(&mut all, limits.memory, cpu);
+    all
 }
 
 fn set_one(resource: Resource, limit: Option<u64>, margin: u64) -> io::Result<()> {

@@ -7,13 +7,14 @@ pub mod init;
 pub mod limits;
 pub mod parent;
 pub mod signals;
+pub mod warm;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use contract::handover::Job;
 
-use crate::plan::Limits;
+use crate::plan::{Limits, Warming};
 use crate::python::discover::Interpreter;
 
 /// What is to be run, and how.
@@ -28,4 +29,6 @@ pub struct Request {
     pub timeout: Option<Duration>,
     /// What the application's process may use.
     pub limits: Limits,
+    /// Whether a worker may serve it.
+    pub warm: Warming,
 }

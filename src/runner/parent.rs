@@ -6,18 +6,21 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use contract::codes::Code;
-use contract::handover::{ANSWERING, COMPLETING, Ending};
+use contract::handover::{ANSWERING, COMPLETING, Ending, OFFERED};
 use contract::outcome::Outcome;
 use contract::report::Failure;
+use contract::warm::Death;
 use nix::sys::signal::Signal as Number;
 use nix::sys::signalfd::SignalFd;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, waitpid,
+    Pid, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, pidfd_send_signal,
+    waitpid,
 };
 
 use crate::runner::Request;
 use crate::runner::drain::drain;
+use crate::runner::warm::Handed;
 use crate::wait;
 
 /// A child that was told to end has this long; web servers kill us after three seconds.
@@ -34,6 +37,8 @@ pub struct Ended {
     pub failure: Option<Failure>,
     /// Whether the response may have begun.
     pub progress: Progress,
+    /// Whether this process was told to end meanwhile.
+    pub was_told_to_end: bool,
 }
 
 /// How far a request got, in this order.
@@ -51,7 +56,7 @@ pub enum Progress {
 
 /// The front's side of a request that is running: it waits, passes signals on, and tells how it ended.
 pub struct Parent {
-    child: Pid,
+    child: Process,
     control: UnixStream,
     signals: SignalFd,
     progress: OwnedFd,
@@ -60,16 +65,120 @@ pub struct Parent {
     told_to_end: Option<i32>,
 }
 
+/// Who runs the application.
+enum Process {
+    /// A child of this process.
+    Child(Pid),
+    /// A zygote's.
+    Worker(Worker),
+}
+
+/// A process that a zygote has forked and waits for.
+pub struct Worker {
+    pid: Pid,
+    process: OwnedFd,
+    status: OwnedFd,
+}
+
 /// Why waiting is over.
 enum End {
     Reported(Ending),
-    Died(WaitStatus),
+    /// None where nobody could say how.
+    Died(Option<Death>),
     TimedOut,
+}
+
+impl Worker {
+    /// By its number, its pidfd, and the pipe that will tell how it ended.
+    pub fn new(pid: Pid, process: OwnedFd, status: OwnedFd) -> Self {
+        Self {
+            pid,
+            process,
+            status,
+        }
+    }
+
+    /// How it ended, as its zygote says; None if that is not there to say it, or does not by the deadline.
+    pub fn death(&self, deadline: Instant) -> Option<Death> {
+        wait::readable(&self.status, Some(deadline)).ok()?;
+        let mut bytes = [0; 2];
+        let count = rustix::io::read(&self.status, &mut bytes).ok()?;
+        Death::from_bytes(bytes.get(..count)?)
+    }
+
+    /// Signals it, and what it has started.
+    pub fn signal(&self, signal: Signal) {
+        // Its number is its own as long as its descriptor is not ready.
+        if matches!(
+            wait::readable(&self.process, Some(Instant::now())),
+            Ok(false)
+        ) {
+            let _ = kill_process_group(self.pid, signal);
+        }
+    }
+}
+
+impl Process {
+    /// How it ended; None if it has not, which is waited for if `patience` is given.
+    fn death(&self, patience: Option<Duration>) -> io::Result<Option<Option<Death>>> {
+        match self {
+            Self::Child(pid) => {
+                let options = match patience {
+                    Some(_) => WaitOptions::empty(),
+                    None => WaitOptions::NOHANG,
+                };
+                let ended = waitpid(Some(*pid), options)?;
+                Ok(ended.map(|(_, status)| Some(death(status))))
+            }
+            Self::Worker(worker) => {
+                Ok(patience.map(|patience| worker.death(Instant::now() + patience)))
+            }
+        }
+    }
+
+    fn signal_group(&self, signal: Signal) {
+        match self {
+            // By hand the child is in our own group, and the terminal has told it as well.
+            Self::Child(pid) => {
+                let _ = kill_process_group(*pid, signal).or_else(|_| kill_process(*pid, signal));
+            }
+            Self::Worker(worker) => worker.signal(signal),
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        match self {
+            Self::Child(pid) => drop(kill_process(*pid, signal)),
+            Self::Worker(worker) => drop(pidfd_send_signal(&worker.process, signal)),
+        }
+    }
+}
+
+fn death(status: WaitStatus) -> Death {
+    let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
+    match status.terminating_signal() {
+        Some(number) => Death::Signalled(byte(number)),
+        None => Death::Exited(byte(status.exit_status().unwrap_or_default())),
+    }
 }
 
 impl Parent {
     /// For a child that has just been started.
-    pub fn of(child: Pid, control: UnixStream, signals: SignalFd, progress: OwnedFd) -> Self {
+    pub fn of_child(child: Pid, control: UnixStream, signals: SignalFd, progress: OwnedFd) -> Self {
+        Self::of(Process::Child(child), control, signals, progress)
+    }
+
+    /// For a worker that has accepted the request.
+    pub fn of_worker(handed: Handed, signals: SignalFd) -> Self {
+        let Handed {
+            control,
+            progress,
+            worker,
+        } = handed;
+        Self::of(Process::Worker(worker), control, signals, progress)
+    }
+
+    fn of(child: Process, control: UnixStream, signals: SignalFd, progress: OwnedFd) -> Self {
         Self {
             child,
             control,
@@ -114,15 +223,10 @@ impl Parent {
                 let end = Instant::now() + grace;
                 deadline = Some(deadline.map_or(end, |deadline| deadline.min(end)));
             }
-            let options = if reported {
-                WaitOptions::empty()
-            } else {
-                WaitOptions::NOHANG
-            };
             if (reported || signalled)
-                && let Some((_, status)) = waitpid(Some(self.child), options)?
+                && let Some(death) = self.child.death(reported.then_some(GRACE))?
             {
-                return Ok(End::Died(status));
+                return Ok(End::Died(death));
             }
         }
     }
@@ -147,9 +251,7 @@ impl Parent {
             if let Some(signal) = Signal::from_named_raw(number) {
                 self.told_to_end = Some(number);
                 grace = Some(GRACE);
-                // By hand the child is in our own group, and the terminal has told it as well.
-                let _ = kill_process_group(self.child, signal)
-                    .or_else(|_| kill_process(self.child, signal));
+                self.child.signal_group(signal);
             }
         }
         Ok(grace)
@@ -158,30 +260,27 @@ impl Parent {
     /// The time is over: the engine's fault handler shows the Python stack, then nothing is left.
     fn end_by_force(&mut self) -> io::Result<End> {
         if self.told_to_end.is_none() {
-            let _ = kill_process(self.child, Signal::ABORT);
+            self.child.signal(Signal::ABORT);
             // Its end closes the control socket.
             let _ = wait::readable(&self.control, Some(Instant::now() + GRACE));
         }
-        self.kill_group();
-        let status = waitpid(Some(self.child), WaitOptions::empty())?;
-        Ok(match (self.told_to_end, status) {
-            (Some(_), Some((_, status))) => End::Died(status),
-            _ => End::TimedOut,
+        self.child.signal_group(Signal::KILL);
+        let death = self.child.death(Some(GRACE))?;
+        Ok(match self.told_to_end {
+            Some(_) => End::Died(death.flatten()),
+            None => End::TimedOut,
         })
-    }
-
-    fn kill_group(&self) {
-        let _ = kill_process_group(self.child, Signal::KILL)
-            .or_else(|_| kill_process(self.child, Signal::KILL));
     }
 
     fn conclude(&mut self, end: End, request: &Request) -> Ended {
         let progress = self.progress();
         let body = request.job.body;
+        let was_told_to_end = self.told_to_end.is_some();
         let ended = |outcome, failure| Ended {
             outcome,
             failure,
             progress,
+            was_told_to_end,
         };
         let failure = match end {
             End::Reported(ending) => {
@@ -192,10 +291,10 @@ impl Parent {
                 let limit = request.timeout.unwrap_or_default().as_secs_f64();
                 Failure::new(Code::TIMED_OUT, format!("{limit} seconds"))
             }
-            End::Died(status) => {
-                // Whatever it had started is nobody's any more.
-                self.kill_group();
-                died(status, progress, &request.job.interpreter)
+            End::Died(death) => {
+                // Whatever it had started is nobody's any more; a worker's zygote sees to that.
+                self.child.signal_group(Signal::KILL);
+                died(death, progress, &request.job.interpreter)
             }
         };
         let outcome = match self.told_to_end {
@@ -211,7 +310,7 @@ impl Parent {
             // Reading resets the counter.
             self.progress_so_far += u64::from_ne_bytes(counter);
         }
-        match self.progress_so_far {
+        match self.progress_so_far & !OFFERED {
             0 => Progress::NotStarted,
             sum if sum & COMPLETING != 0 => Progress::Completing,
             sum if sum & ANSWERING != 0 => Progress::Answering,
@@ -220,17 +319,20 @@ impl Parent {
     }
 }
 
-fn died(status: WaitStatus, progress: Progress, interpreter: &str) -> Failure {
-    if let Some(number) = status.terminating_signal() {
-        let name = Number::try_from(number).map_or("unknown", Number::as_str);
-        return Failure::new(Code::CRASHED, name);
-    }
-    let exit = status.exit_status().unwrap_or_default();
+fn died(death: Option<Death>, progress: Progress, interpreter: &str) -> Failure {
+    let exit = match death {
+        Some(Death::Signalled(number)) => {
+            let name = Number::try_from(i32::from(number)).map_or("unknown", Number::as_str);
+            return Failure::new(Code::CRASHED, name);
+        }
+        Some(Death::Exited(status)) => format!("exit status {status}"),
+        None => "how is not known: its zygote is gone".to_owned(),
+    };
     match progress {
         Progress::NotStarted => {
-            let reason = format!("{interpreter}; it ended with exit status {exit}");
+            let reason = format!("{interpreter}; it ended with {exit}");
             Failure::new(Code::PYTHON_DID_NOT_START, reason)
         }
-        _ => Failure::new(Code::DIED, format!("exit status {exit}")),
+        _ => Failure::new(Code::DIED, exit),
     }
 }

@@ -1,0 +1,274 @@
+//! A zygote's life, after the import: forks, reaps, answers orders, and retires.
+
+use std::io::{self, PipeReader};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use contract::handover::Source;
+use contract::report;
+use contract::warm::{ORDERS, Order, REQUESTS, Start, Status};
+use pyo3::prelude::*;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{Shutdown, shutdown};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, getpid};
+
+use super::children::{Children, Lost};
+use super::spare::Spare;
+use super::{Imported, disappear, orders};
+
+/// A new one has another seed of its hashes, and other addresses.
+const AGE_LIMIT: Duration = Duration::from_secs(3600);
+const REQUEST_LIMIT: u64 = 10_000;
+
+/// Spares that end one after another without a request: something is wrong.
+const LOST_LIMIT: u32 = 10;
+
+/// How often what no kernel tells about is looked at, and spares that nobody needs are let go.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// What a zygote has.
+pub struct Zygote<'a> {
+    pid: Pid,
+    start: &'a Start,
+    began: Instant,
+    last: Instant,
+    requests: OwnedFd,
+    orders: OwnedFd,
+    taken: OwnedFd,
+    tells_taken: OwnedFd,
+    children: Children,
+    served: u64,
+    wanted: usize,
+    lost: u32,
+}
+
+/// Where the process is after a fork.
+enum Side {
+    Zygote,
+    /// In the child, with what it needs.
+    Child(PipeReader),
+}
+
+impl<'a> Zygote<'a> {
+    /// That takes requests on the sockets which `appear` makes.
+    pub fn new(
+        start: &'a Start,
+        began: Instant,
+        appear: impl Fn(&str) -> io::Result<OwnedFd>,
+    ) -> io::Result<Self> {
+        let (taken, tells_taken) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        let orders = appear(ORDERS)?;
+        Ok(Self {
+            pid: getpid(),
+            start,
+            began,
+            last: Instant::now(),
+            requests: appear(REQUESTS)?,
+            orders,
+            taken,
+            tells_taken,
+            children: Children::default(),
+            served: 0,
+            wanted: start
+                .spares
+                .map_or(1, |spares| usize::try_from(spares).unwrap_or(1)),
+            lost: 0,
+        })
+    }
+
+    /// Lives until there is a reason to end; returns when the last worker has ended.
+    pub fn run(mut self, py: Python<'_>, imported: &Imported<'_>, lock: OwnedFd) -> PyResult<()> {
+        self.tell(&format!(
+            "warm: {} was imported in {} ms",
+            self.application(),
+            imported.took.as_millis()
+        ));
+        let mut lock = Some(lock);
+        let reason = loop {
+            while self.children.spares() < self.wanted {
+                if let Side::Child(status) = self.fork(py)? {
+                    drop(lock.take());
+                    return self.spare(py, imported, status);
+                }
+            }
+            if let Some(reason) = self.wait(py, imported) {
+                break reason;
+            }
+        };
+        self.tell(&format!("warm: {} is let go: {reason}", self.application()));
+        // New requests go elsewhere; the spares, which wait here, end by that.
+        disappear(&self.start.folder);
+        let _ = shutdown(&self.requests, Shutdown::Both);
+        drop(lock);
+        while !self.children.is_empty() {
+            self.poll(imported, None).map_err(io::Error::from)?;
+            self.hear_taken();
+            self.children.reap();
+        }
+        Ok(())
+    }
+
+    fn application(&self) -> String {
+        match &self.start.job.source {
+            Source::File(file) => file.display().to_string(),
+            Source::Module { name, .. } => name.clone(),
+        }
+    }
+
+    fn tell(&self, text: &str) {
+        report::tell_line(&format!("{text}\n"), self.start.job.error_log.as_deref());
+    }
+
+    fn fork(&mut self, py: Python<'_>) -> PyResult<Side> {
+        let (status, writes_status) = io::pipe()?;
+        let pid: i32 = py.import("os")?.call_method0("fork")?.extract()?;
+        match Pid::from_raw(pid) {
+            None => Ok(Side::Child(status)),
+            Some(pid) => {
+                self.children.add(pid, writes_status)?;
+                Ok(Side::Zygote)
+            }
+        }
+    }
+
+    /// In the child: lets go of what is the zygote's, and waits for a request.
+    fn spare(self, py: Python<'_>, imported: &Imported<'_>, status: PipeReader) -> PyResult<()> {
+        let Self {
+            start,
+            requests,
+            orders,
+            taken,
+            tells_taken,
+            children,
+            pid,
+            ..
+        } = self;
+        drop((orders, taken, children));
+        Spare {
+            start,
+            zygote: pid,
+            listener: requests,
+            taken: &tells_taken,
+            status,
+        }
+        .live(py, imported)
+    }
+
+    /// Waits for something to happen; gives a reason to end.
+    fn wait(&mut self, py: Python<'_>, imported: &Imported<'_>) -> Option<String> {
+        let now = Instant::now();
+        let end = (self.last + self.start.idle).min(self.began + AGE_LIMIT);
+        let limit = end.saturating_duration_since(now).min(PAUSE);
+        let polled = self.poll(imported, Some(limit));
+        match polled {
+            Err(Errno::INTR) => return py.check_signals().err().map(|_| "it was told to".into()),
+            Err(error) => return Some(error.to_string()),
+            Ok(true) if self.obey(imported) == Order::Stop => return Some("warm stop".into()),
+            Ok(_) => {}
+        }
+        self.hear_taken();
+        for lost in self.children.reap() {
+            if matches!(lost, Lost::Spare) {
+                self.lost += 1;
+            }
+        }
+        if self.lost > LOST_LIMIT {
+            return Some("its spares end without a request".into());
+        }
+        self.follow_load();
+        self.reason_to_end(imported)
+    }
+
+    fn reason_to_end(&self, imported: &Imported<'_>) -> Option<String> {
+        if let Some(change) = imported.noted.change() {
+            return Some(change);
+        }
+        if self.served >= REQUEST_LIMIT {
+            return Some(format!("it has served {} requests", self.served));
+        }
+        if self.began.elapsed() >= AGE_LIMIT {
+            return Some(format!("it is {} seconds old", AGE_LIMIT.as_secs()));
+        }
+        if self.last.elapsed() >= self.start.idle && self.children.workers() == 0 {
+            return Some(format!(
+                "no request for {} seconds",
+                self.start.idle.as_secs_f64()
+            ));
+        }
+        None
+    }
+
+    /// Gives whether somebody asks.
+    fn poll(&self, imported: &Imported<'_>, limit: Option<Duration>) -> Result<bool, Errno> {
+        let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+        let children: Vec<_> = self.children.processes().collect();
+        let fixed = [self.orders.as_fd(), self.taken.as_fd()];
+        let changes = imported.noted.inotify().map(AsFd::as_fd);
+        let all: Vec<_> = fixed.into_iter().chain(children).chain(changes).collect();
+        let mut polled: Vec<_> = all
+            .iter()
+            .map(|descriptor| PollFd::new(descriptor, PollFlags::IN))
+            .collect();
+        poll(&mut polled, limit.as_ref())?;
+        Ok(polled
+            .first()
+            .is_some_and(|orders| !orders.revents().is_empty()))
+    }
+
+    fn hear_taken(&mut self) {
+        let mut pids = [0; 4 * 64];
+        while let Ok(count @ 1..) = rustix::io::read(&self.taken, &mut pids) {
+            for pid in pids[..count].as_chunks().0 {
+                self.children.took(u32::from_ne_bytes(*pid));
+                self.served += 1;
+                self.lost = 0;
+                self.last = Instant::now();
+            }
+        }
+    }
+
+    /// All spares taken: that was too few.
+    fn follow_load(&mut self) {
+        if self.start.spares.is_some() {
+            return;
+        }
+        let most = usize::try_from(self.start.most_spares).unwrap_or(1);
+        if self.children.spares() == 0 {
+            self.wanted = (self.wanted * 2).min(most).max(1);
+        }
+    }
+
+    fn obey(&self, imported: &Imported<'_>) -> Order {
+        orders::answer(&self.orders, || self.status(imported)).unwrap_or(Order::Tell)
+    }
+
+    fn status(&self, imported: &Imported<'_>) -> Status {
+        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let pids = self.children.spare_pids().chain([self.pid]);
+        let unwatched = imported.noted.unwatched();
+        let mut notes = Vec::new();
+        if unwatched > 0 {
+            notes.push(format!(
+                "{unwatched} files are looked at for each request: nothing tells of their changes"
+            ));
+        }
+        if let Some(change) = imported.noted.change() {
+            notes.push(change);
+        }
+        Status {
+            application: self.application(),
+            interpreter: self.start.job.interpreter.clone(),
+            pid: self.pid.as_raw_nonzero().get().unsigned_abs(),
+            age: milliseconds(self.began.elapsed()),
+            import: milliseconds(imported.took),
+            served: self.served,
+            spares: self.children.spares() as u64,
+            workers: self.children.workers() as u64,
+            memory: orders::memory(pids),
+            watched: imported.noted.count() as u64,
+            notes,
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! A spare: forked and waiting; it takes one request, becomes its worker, and ends with it.
+
+use std::fs::File;
+use std::io::{self, PipeReader, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use contract::handover::{OFFERED, RUNNING};
+use contract::passing;
+use contract::warm::{Answer, Offer, Start};
+use pyo3::prelude::*;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::Mode;
+use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_peercred};
+use rustix::net::{SocketFlags, accept_with};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, fchdir, geteuid, getpid, getppid, pidfd_open,
+    set_parent_process_death_signal, setpgid, umask,
+};
+use rustix::stdio;
+
+use super::Imported;
+use crate::{request, startup, timing};
+
+/// A client sends its offer at once.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a spare has of its zygote.
+pub struct Spare<'a> {
+    pub start: &'a Start,
+    pub zygote: Pid,
+    pub listener: OwnedFd,
+    /// Tells the zygote that a request was taken.
+    pub taken: &'a OwnedFd,
+    /// Will tell the client how this process ended.
+    pub status: PipeReader,
+}
+
+/// A request that this process has.
+struct Taken {
+    control: UnixStream,
+    progress: OwnedFd,
+    folder: OwnedFd,
+    streams: [OwnedFd; 3],
+    offer: Offer,
+}
+
+impl Spare<'_> {
+    /// Waits for a request, serves it, and ends the process. An error ends it, too: nothing was answered.
+    pub fn live(self, py: Python<'_>, imported: &Imported<'_>) -> PyResult<()> {
+        setpgid(None, None).map_err(io::Error::from)?;
+        self.tie_to_zygote()?;
+        reseed(py)?;
+        let taken = loop {
+            let socket = match accept_with(&self.listener, SocketFlags::CLOEXEC) {
+                Ok(socket) => UnixStream::from(socket),
+                Err(Errno::INTR) => {
+                    py.check_signals()?;
+                    continue;
+                }
+                // The zygote takes no requests any more.
+                Err(error) => return Err(io::Error::from(error).into()),
+            };
+            // A client that goes away, or says what nobody understands, is nobody's request.
+            if let Ok(Some(taken)) = self.consider(socket, imported) {
+                break taken;
+            }
+        };
+        let Self { listener, .. } = self;
+        drop(listener);
+        serve(py, taken, imported)
+    }
+
+    /// No spare outlives its zygote.
+    fn tie_to_zygote(&self) -> io::Result<()> {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        match getppid() == Some(self.zygote) {
+            true => Ok(()),
+            false => Err(io::Error::other("the zygote is gone")),
+        }
+    }
+
+    /// Reads an offer, and accepts it if it is for us, nothing has changed, and nobody has withdrawn it.
+    fn consider(&self, socket: UnixStream, imported: &Imported<'_>) -> io::Result<Option<Taken>> {
+        if socket_peercred(&socket)?.uid != geteuid() {
+            return Ok(None);
+        }
+        set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
+        let passed = <[OwnedFd; 5]>::try_from(passing::receive(&socket)?);
+        let [stdin, stdout, stderr, progress, folder] =
+            passed.map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+        let offer = Offer::read(&mut &socket)?;
+        let objection = match offer.identity == self.start.identity {
+            false => Some("it is for another application".to_owned()),
+            true => imported.noted.change(),
+        };
+        if let Some(reason) = objection {
+            passing::send(&socket, &[])?;
+            (&socket).write_all(&Answer::Declined(reason).encode())?;
+            return Ok(None);
+        }
+        // From here on the zygote's death is not ours.
+        set_parent_process_death_signal(None)?;
+        let own = pidfd_open(getpid(), PidfdFlags::empty())?;
+        passing::send(&socket, &[own.as_fd(), self.status.as_fd()])?;
+        let pid = getpid().as_raw_nonzero().get().unsigned_abs();
+        (&socket).write_all(&Answer::Accepted(pid).encode())?;
+        let mut counter = [0; 8];
+        let is_ours = rustix::io::read(&progress, &mut counter).is_ok()
+            && u64::from_ne_bytes(counter) == OFFERED;
+        if !is_ours {
+            // The client has withdrawn it.
+            self.tie_to_zygote()?;
+            return Ok(None);
+        }
+        rustix::io::write(&progress, &RUNNING.to_ne_bytes())?;
+        // A full pipe tells the zygote as much as one more number would.
+        let _ = rustix::io::write(self.taken, &pid.to_ne_bytes());
+        Ok(Some(Taken {
+            control: socket,
+            progress,
+            folder,
+            streams: [stdin, stdout, stderr],
+            offer,
+        }))
+    }
+}
+
+/// Becomes the worker of a request.
+fn serve(py: Python<'_>, taken: Taken, imported: &Imported<'_>) -> PyResult<()> {
+    let entered = timing::now();
+    let Taken {
+        control,
+        progress,
+        folder,
+        streams: [stdin, stdout, stderr],
+        offer,
+    } = taken;
+    tie_to_client(py, &control)?;
+    stdio::dup2_stdin(stdin).map_err(io::Error::from)?;
+    stdio::dup2_stdout(stdout).map_err(io::Error::from)?;
+    stdio::dup2_stderr(stderr).map_err(io::Error::from)?;
+    fchdir(folder).map_err(io::Error::from)?;
+    umask(Mode::from_raw_mode(offer.umask));
+    contract::limits::apply(&offer.limits);
+    let prepare = || startup::environment(py, &offer.job);
+    let control = Control {
+        file: File::from(OwnedFd::from(control)),
+        py,
+    };
+    let application = Some(&imported.application);
+    request::run(
+        py,
+        entered,
+        &offer.job,
+        control,
+        progress,
+        application,
+        prepare,
+    )
+}
+
+/// The kernel ends this process when its client is gone (fcntl(2), F_SETSIG).
+fn tie_to_client(py: Python<'_>, control: &UnixStream) -> PyResult<()> {
+    set_signal(py, control.as_fd(), true)?;
+    let control = control.as_fd();
+    let mut polled = [PollFd::new(&control, PollFlags::empty())];
+    let now = Timespec::default();
+    if poll(&mut polled, Some(&now)).map_err(io::Error::from)? > 0 {
+        return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
+    }
+    Ok(())
+}
+
+fn set_signal(py: Python<'_>, control: BorrowedFd<'_>, is_on: bool) -> PyResult<()> {
+    let fcntl = py.import("fcntl")?;
+    let call = |command: &str, argument: i64| {
+        let command = fcntl.getattr(command)?;
+        fcntl
+            .call_method1("fcntl", (control.as_raw_fd(), command, argument))?
+            .extract::<i64>()
+    };
+    if is_on {
+        call("F_SETOWN", getpid().as_raw_nonzero().get().into())?;
+        call("F_SETSIG", Signal::KILL.as_raw().into())?;
+    }
+    let flag: i64 = fcntl.getattr("FASYNC")?.extract()?;
+    let flags = call("F_GETFL", 0)?;
+    let flags = if is_on { flags | flag } else { flags & !flag };
+    call("F_SETFL", flags).map(drop)
+}
+
+/// The way to the client: its end is the plan as soon as it was told how the request ended.
+struct Control<'py> {
+    file: File,
+    py: Python<'py>,
+}
+
+impl Write for Control<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        set_signal(self.py, self.file.as_fd(), false).map_err(io::Error::other)?;
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What Python's own hooks do not know of: the generators of numpy and torch.
+fn reseed(py: Python<'_>) -> PyResult<()> {
+    let modules = py.import("sys")?.getattr("modules")?;
+    for (module, function) in [("numpy.random", "seed"), ("torch.random", "seed")] {
+        if modules.contains(module)? {
+            modules.get_item(module)?.call_method0(function)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! The warm runner: offers a request to a spare of the application's zygote, or says that it must run cold.
+
+mod identity;
+pub mod place;
+mod start;
+
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use contract::handover::{Job, OFFERED};
+use contract::passing;
+use contract::warm::{Answer, Offer, REQUESTS};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_peercred};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use rustix::process::{Pid, geteuid, umask};
+use rustix::stdio;
+
+pub use self::identity::Identity;
+pub use self::start::start;
+
+use super::parent::{Ended, Parent, Progress, Worker};
+use super::{Request, limits, signals};
+use crate::wait;
+
+/// No spare for so long: the request runs cold.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Where the zygote of an application is.
+pub struct Seat {
+    /// Its identity.
+    pub identity: Identity,
+    /// Its folder, within the user's.
+    pub folder: PathBuf,
+}
+
+/// What became of a request.
+pub enum Answered {
+    /// A worker had it.
+    Served(Ended),
+    /// Nobody had it, for this reason.
+    Cold(String),
+}
+
+/// A worker that has a request, or is about to.
+pub struct Handed {
+    /// Its end of the handover.
+    pub control: UnixStream,
+    /// How far it got.
+    pub progress: OwnedFd,
+    /// The process.
+    pub worker: Worker,
+}
+
+/// What is handed over beside the request itself.
+pub struct Streams<'a> {
+    /// Body, response and complaints.
+    pub streams: [BorrowedFd<'a>; 3],
+    /// The working folder.
+    pub folder: BorrowedFd<'a>,
+    /// The file mode creation mask.
+    pub umask: u32,
+}
+
+impl Seat {
+    /// For a request of this deployment. `here` is its working folder.
+    pub fn of(request: &Request, here: &Path) -> Self {
+        let environment = &request.job.environment;
+        let variable = |name: &str| {
+            let found = environment
+                .iter()
+                .find(|(found, _)| found == name.as_bytes());
+            found.map(|(_, value)| value.as_slice())
+        };
+        let identity = Identity::of(request, request.chdir.as_deref().unwrap_or(here));
+        let folder = place::folder(variable).join(&identity.name);
+        Self { identity, folder }
+    }
+}
+
+/// Serves the request on descriptors 0, 1 and 2 by a worker, and concludes it as the cold runner does.
+pub fn serve(request: &Request, seat: &Seat) -> io::Result<Answered> {
+    let deadline = request.timeout.map(|limit| Instant::now() + limit);
+    let folder = request.chdir.as_deref().unwrap_or(Path::new("."));
+    let folder = open(
+        folder,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    let mask = umask(Mode::empty());
+    umask(mask);
+    let (stdin, stdout, stderr) = (stdio::stdin(), stdio::stdout(), stdio::stderr());
+    let streams = Streams {
+        streams: [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
+        folder: folder.as_fd(),
+        umask: mask.as_raw_mode(),
+    };
+    let own = rustix::process::getpid()
+        .as_raw_nonzero()
+        .get()
+        .unsigned_abs();
+    let job = Job {
+        front: own,
+        ..request.job.clone()
+    };
+    // Blocked from here on, so that none is lost on the way from one runner to the other.
+    let signals = signals::listen()?;
+    let handed = match offer(request, seat, job, &streams)? {
+        Ok(handed) => handed,
+        Err(reason) => return Ok(Answered::Cold(reason)),
+    };
+    let parent = Parent::of_worker(handed, signals);
+    let ended = parent.wait_and_conclude(deadline, request)?;
+    Ok(match ended {
+        // It died before it began: nobody has done anything for this request.
+        Ended {
+            progress: Progress::NotStarted,
+            was_told_to_end: false,
+            ..
+        } => Answered::Cold("the worker died before it began".to_owned()),
+        ended => Answered::Served(ended),
+    })
+}
+
+/// Offers a request to whoever waits first; gives the worker, or why there is none.
+pub fn offer(
+    request: &Request,
+    seat: &Seat,
+    job: Job,
+    streams: &Streams<'_>,
+) -> io::Result<Result<Handed, String>> {
+    let mut control = match reach(seat) {
+        Ok(control) => control,
+        Err(error) => return Ok(Err(format!("no zygote: {error}"))),
+    };
+    let first = u32::try_from(OFFERED).unwrap_or(u32::MAX);
+    let progress = eventfd(first, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+    let offer = Offer {
+        identity: seat.identity.bytes.clone(),
+        umask: streams.umask,
+        limits: limits::current(request.limits),
+        job,
+    };
+    let [stdin, stdout, stderr] = streams.streams;
+    let passed = [stdin, stdout, stderr, progress.as_fd(), streams.folder];
+    let sent = passing::send(&control, &passed).and_then(|()| control.write_all(&offer.encode()));
+    let answered = sent.and_then(|()| answer(&mut control, PATIENCE));
+    let answered = match answered {
+        Ok(answered) => Ok(answered),
+        Err(error) if withdraw(&progress) => Err(format!("no spare took the request: {error}")),
+        // It was taken in this very moment, and has been answered before.
+        Err(_) => Ok(answer(&mut control, PATIENCE)?),
+    };
+    Ok(match answered {
+        Ok((Answer::Accepted(pid), passed)) => {
+            let [process, status] = <[OwnedFd; 2]>::try_from(passed)
+                .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+            let pid = pid.ok_or(io::ErrorKind::InvalidData)?;
+            Ok(Handed {
+                control,
+                progress,
+                worker: Worker::new(pid, process, status),
+            })
+        }
+        Ok((Answer::Declined(reason), _)) => Err(reason),
+        Err(reason) => Err(reason),
+    })
+}
+
+/// Connects to a zygote that is this user's.
+fn reach(seat: &Seat) -> io::Result<UnixStream> {
+    if let Some(parent) = seat.folder.parent() {
+        place::check(parent)?;
+    }
+    let address = SocketAddrUnix::new(seat.folder.join(REQUESTS))?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    match connect(&socket, &address) {
+        Err(Errno::AGAIN) => return Err(io::Error::other("too many requests wait for it")),
+        connected => connected?,
+    }
+    if socket_peercred(&socket)?.uid != geteuid() {
+        return Err(io::Error::other("it belongs to somebody else"));
+    }
+    let socket = UnixStream::from(socket);
+    socket.set_nonblocking(false)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(PATIENCE))?;
+    Ok(socket)
+}
+
+fn answer(control: &mut UnixStream, patience: Duration) -> io::Result<(Answer, Vec<OwnedFd>)> {
+    if !wait::readable(&*control, Some(Instant::now() + patience))? {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    let passed = passing::receive(&*control)?;
+    Ok((Answer::read(control)?, passed))
+}
+
+/// Takes the request back, if nobody has it yet.
+fn withdraw(progress: &OwnedFd) -> bool {
+    let mut counter = [0; 8];
+    rustix::io::read(progress, &mut counter).is_ok() && u64::from_ne_bytes(counter) == OFFERED
+}

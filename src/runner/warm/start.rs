@@ -1,0 +1,170 @@
+//! Starts a zygote beside a request that runs cold: detached, and with none of the web server's descriptors.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use contract::handover::{BodyLength, Detail, Job};
+use contract::warm::{LOCK, REASON, Start};
+use rustix::fs::{FlockOperation, MemfdFlags, flock, memfd_create};
+use rustix::process::{Pid, PidfdFlags, WaitOptions, getpid, pidfd_open, setsid, waitpid};
+use rustix::stdio;
+
+use super::Seat;
+use super::identity::of_deployment;
+use super::place;
+use crate::plan::Limits;
+use crate::python::boot::{self, EngineFile, Entry};
+use crate::runner::fork::{Side, fork};
+use crate::runner::{Request, limits, signals};
+use crate::wait;
+
+/// A zygote that could not be is not tried again for so long.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// The import begins when the cold request is over, or after this time: they would take each other's processor.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Zygotes of one application. More than a few deployments of it are one whose environment is never the same.
+const MOST: usize = 8;
+
+/// Starts a zygote, unless there is one, or one has just failed. Gives what there is to say about it.
+pub fn start(request: &Request, seat: &Seat) -> io::Result<String> {
+    if let Some(parent) = seat.folder.parent() {
+        place::make(parent)?;
+    }
+    if is_crowded(&seat.folder) {
+        return Ok(format!(
+            "not warmed: {MOST} zygotes of this application, for different environments, are enough"
+        ));
+    }
+    place::make(&seat.folder)?;
+    if let Some(reason) = refusal(&seat.folder) {
+        return Ok(format!("not warmed: {reason}"));
+    }
+    let lock = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(seat.folder.join(LOCK))?;
+    let is_ours = flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok();
+    // The last one removes the file before it lets go of it.
+    if !is_ours || !is_same(&lock, &seat.folder.join(LOCK)) {
+        return Ok("a zygote is being started, or about to end".to_owned());
+    }
+    let client = getpid();
+    match fork()? {
+        Side::Parent(child) => {
+            waitpid(Some(child), WaitOptions::empty())?;
+            Ok("a zygote is started".to_owned())
+        }
+        Side::Child => {
+            // A new session, and a process that no longer leads it: no terminal will ever be its own.
+            let _ = setsid();
+            if let Ok(Side::Child) = fork()
+                && let Err(error) = become_zygote(request, seat, lock.into(), client)
+            {
+                let _ = fs::write(seat.folder.join(REASON), format!("{error:#}\n"));
+            }
+            boot::leave()
+        }
+    }
+}
+
+fn is_same(file: &File, path: &Path) -> bool {
+    let (Ok(file), Ok(path)) = (file.metadata(), fs::metadata(path)) else {
+        return false;
+    };
+    (file.dev(), file.ino()) == (path.dev(), path.ino())
+}
+
+/// Whether other deployments of the application have taken all the places.
+fn is_crowded(folder: &Path) -> bool {
+    let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else {
+        return false;
+    };
+    let application = |name: &OsStr| name.to_string_lossy().split('-').next().map(str::to_owned);
+    let own = application(name);
+    let others = fs::read_dir(parent).into_iter().flatten().flatten();
+    let others = others.filter(|entry| {
+        entry.file_name() != name
+            && application(&entry.file_name()) == own
+            && entry.path().join(LOCK).exists()
+    });
+    others.count() >= MOST
+}
+
+/// Why there was no zygote a short while ago.
+fn refusal(folder: &Path) -> Option<String> {
+    let path = folder.join(REASON);
+    let written = fs::metadata(&path)
+        .and_then(|status| status.modified())
+        .ok()?;
+    let is_recent = written.elapsed().is_ok_and(|age| age < PAUSE);
+    is_recent.then(|| {
+        fs::read_to_string(&path)
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    })
+}
+
+/// Returns only with an error.
+fn become_zygote(request: &Request, seat: &Seat, lock: OwnedFd, client: Pid) -> anyhow::Result<()> {
+    let nothing = File::options().read(true).write(true).open("/dev/null")?;
+    stdio::dup2_stdin(nothing.as_fd())?;
+    stdio::dup2_stdout(nothing.as_fd())?;
+    stdio::dup2_stderr(nothing.as_fd())?;
+    drop(nothing);
+    if let Ok(client) = pidfd_open(client, PidfdFlags::empty()) {
+        wait::readable(&client, Some(Instant::now() + PATIENCE))?;
+    }
+    signals::unblock();
+    limits::set(Limits {
+        cpu: None,
+        ..request.limits
+    })?;
+    if let Some(folder) = &request.chdir {
+        rustix::process::chdir(folder)?;
+    }
+    let job = Job {
+        environment: of_deployment(&request.job.environment).cloned().collect(),
+        body: BodyLength::Empty,
+        detail: Detail::Hidden,
+        front: 0,
+        started: 0,
+        ..request.job.clone()
+    };
+    let message = Start {
+        identity: seat.identity.bytes.clone(),
+        folder: seat.folder.clone(),
+        idle: request.warm.idle,
+        rehearse: request
+            .warm
+            .rehearse
+            .as_ref()
+            .map(|path| path.as_encoded_bytes().to_vec()),
+        spares: request.warm.spares.map(u64::from),
+        most_spares: request.warm.most_spares,
+        job,
+    };
+    let mut control = File::from(memfd_create("wsgi-cgi-start", MemfdFlags::CLOEXEC)?);
+    control.write_all(&message.encode())?;
+    control.rewind()?;
+    let mut engine = EngineFile::new()?;
+    engine.fill()?;
+    boot::start(
+        &request.interpreter,
+        request.job.site,
+        &message.job.environment,
+        engine,
+        Entry::Zygote,
+        control.into(),
+        lock,
+    )
+}
