@@ -14,6 +14,7 @@ mod pragma;
 mod python;
 mod runner;
 mod source;
+mod tools;
 mod wait;
 
 use cgi::meta_variables::{LIMITED_SCRIPT, SERVE_CHILD};
@@ -23,13 +24,16 @@ fn main() -> ExitCode {
     contract::descriptors::close_inherited(&inherited);
     runner::signals::reset();
     let arguments: Vec<_> = env::args_os().skip(1).collect();
-    let outcome = match arguments.split_first() {
-        // A web server may make arguments of a query: under one, there are no commands.
-        Some((command, rest))
-            if command == "serve" && env::var_os("GATEWAY_INTERFACE").is_none() =>
-        {
+    // A web server may make arguments of a query: under one, there are no commands.
+    let command = match env::var_os("GATEWAY_INTERFACE") {
+        None => arguments.split_first(),
+        Some(_) => None,
+    };
+    let outcome = match command {
+        Some((command, rest)) if command == "serve" => {
             runner::init::run(|| doors::serve::run(rest, inherited))
         }
+        Some((command, rest)) if command == "warm" => tools::warm::run(rest),
         _ if env::var_os(SERVE_CHILD).is_some_and(|kind| kind == LIMITED_SCRIPT) => {
             doors::limited::run(&arguments)
         }

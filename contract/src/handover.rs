@@ -92,6 +92,15 @@ pub enum Source {
     },
 }
 
+/// Whether a file's byte code is kept beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByteCode {
+    /// In `__pycache__`, if the file is a module by its name.
+    Kept,
+    /// Not where the web server hands out files: a visitor could read the application there.
+    NotKept,
+}
+
 /// Everything that the engine needs to serve one request, but for its descriptors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
@@ -119,6 +128,8 @@ pub struct Job {
     pub interpreter: String,
     /// How much of `site` is done.
     pub site: Site,
+    /// Whether the byte code of the application's file is kept.
+    pub byte_code: ByteCode,
     /// The process that the web server knows; the engine outlives it.
     pub front: u32,
     /// When the door was entered, in nanoseconds of the monotonic clock; 0 if nobody looked.
@@ -189,6 +200,7 @@ impl Job {
         }
         out.bytes(self.interpreter.as_bytes());
         out.byte(u8::from(self.site == Site::Python));
+        out.byte(u8::from(self.byte_code == ByteCode::NotKept));
         out.number(self.front.into());
         out.number(self.started);
     }
@@ -238,6 +250,7 @@ impl Job {
             },
             interpreter: input.text()?,
             site: input.choice(Site::Engine, Site::Python)?,
+            byte_code: input.choice(ByteCode::Kept, ByteCode::NotKept)?,
             front: u32::try_from(input.number()?).map_err(|_| malformed("process id"))?,
             started: input.number()?,
         })
@@ -290,6 +303,7 @@ mod tests {
             packages: Packages::VirtualenvAndSystem("/srv/.venv".into()),
             interpreter: "/usr/bin/python3, first on PATH".into(),
             site: Site::Engine,
+            byte_code: ByteCode::NotKept,
             front: 4711,
             started: 17,
         }

@@ -1,9 +1,5 @@
 //! Imports the application's module and finds the WSGI callable in it.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
-
 use contract::codes::Code;
 use contract::handover::{Detail, Job, Source};
 use contract::report::Failure;
@@ -11,9 +7,8 @@ use pyo3::exceptions::{PyImportError, PyModuleNotFoundError, PySyntaxError, PySy
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 
-use crate::environ::variable;
 use crate::failure::from_exception;
-use crate::loader::{ByteCode, import_file};
+use crate::loader::import_file;
 
 /// Objects that are surely the application, whatever their name: module and class.
 const FRAMEWORKS: [(&str, &str); 11] = [
@@ -44,27 +39,13 @@ pub fn load<'py>(py: Python<'py>, job: &Job) -> Result<Bound<'py, PyAny>, Failur
 
 fn import<'py>(py: Python<'py>, job: &Job) -> PyResult<Bound<'py, PyAny>> {
     match &job.source {
-        Source::File(file) => import_file(py, file, byte_code(job, file)),
+        Source::File(file) => import_file(py, file, job.byte_code),
         Source::Module { name, directory } => {
             let path = py.import("sys")?.getattr("path")?.cast_into::<PyList>()?;
             path.insert(0, directory.as_os_str())?;
             let importlib = py.import("importlib")?;
             importlib.call_method1("import_module", (name,))
         }
-    }
-}
-
-/// A script that the server runs, or a file below its document root, lies among files that it hands out.
-fn byte_code(job: &Job, file: &Path) -> ByteCode {
-    let path = |name| variable(job, name).map(OsStr::from_bytes).map(Path::new);
-    let is_script = path("SCRIPT_FILENAME") == Some(file);
-    let is_served = path("DOCUMENT_ROOT").is_some_and(|root| file.starts_with(root));
-    // `serve` never sends the text of a file.
-    let is_handed_out =
-        variable(job, "SERVER_SOFTWARE").is_none_or(|name| !name.starts_with(b"wsgi-cgi/"));
-    match is_handed_out && (is_script || is_served) {
-        true => ByteCode::NotKept,
-        false => ByteCode::Kept,
     }
 }
 

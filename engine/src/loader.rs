@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use contract::handover::ByteCode;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
@@ -11,15 +12,6 @@ use crate::warm::watch;
 
 /// Byte code that is checked by a hash of its source (PEP 552).
 const CHECKED_HASH: [u8; 4] = 3u32.to_le_bytes();
-
-/// Whether a file's byte code is kept beside it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ByteCode {
-    /// In `__pycache__`, if the file is a module by its name.
-    Kept,
-    /// Not where the web server hands out files: a visitor could read the application there.
-    NotKept,
-}
 
 /// Imports `file` as the module that it is: with its packages, if `__init__.py` lies beside it.
 pub fn import_file<'py>(

@@ -16,8 +16,10 @@ use crate::bytes::decimal;
 use crate::plan::{NamedPython, Settings, Warm};
 
 mod serve;
+mod warm;
 
 pub use serve::parse_serve;
+pub use warm::{WarmPlan, parse_warm};
 
 const ABOUT: &str = "Runs any WSGI application, one request at a time, as a CGI program.";
 
@@ -34,6 +36,7 @@ the script (# wsgi-cgi: timeout=30). The command line wins, then the script, the
 
 Other commands:
   wsgi-cgi serve APP|DIR                                 an HTTP listener (see wsgi-cgi serve --help)
+  wsgi-cgi warm status|stop [APP], warm start APP        the preloaded processes of --warm
 
 Examples:
   wsgi-cgi app.py                                        answers GET / on standard output

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use contract::codes::Code;
-use contract::handover::{BodyLength, Job, Source, Verbosity};
+use contract::handover::{BodyLength, ByteCode, Job, Source, Verbosity};
 use contract::outcome::Outcome;
 use contract::report::{self, Asked, Failure};
 use rustix::time::{ClockId, clock_gettime};
@@ -23,7 +23,7 @@ use crate::plan::{Settings, Warm};
 use crate::pragma;
 use crate::python::discover::Interpreter;
 use crate::runner::parent::{Ended, Progress};
-use crate::runner::warm::{self, Answered, Seat};
+use crate::runner::warm::{self, Answered, Seat, When};
 use crate::runner::{Request, cold};
 use crate::source::{self, Found};
 
@@ -50,6 +50,20 @@ pub fn run(
         }
         Err(Refusal::Wrong(failure)) => door.refuse(&failure),
     }
+}
+
+/// The request that these arguments and this environment describe, without serving it.
+pub fn request(
+    arguments: Vec<OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Request, Refusal> {
+    let mut door = Door {
+        caller: Caller::Server,
+        variables: MetaVariables::from_environment(environment),
+        settings: Settings::default(),
+        started: 0,
+    };
+    door.prepare(arguments)
 }
 
 /// Who started the program.
@@ -202,6 +216,7 @@ impl Door {
         };
         Ok(Request {
             job: Job {
+                byte_code: self.byte_code(&source),
                 source,
                 callable: found.callable,
                 environment: self.variables.clone().into_vec(),
@@ -253,6 +268,28 @@ impl Door {
         }
     }
 
+    /// A script that the server runs, or a file below its document root, lies among files that it hands out.
+    fn byte_code(&self, source: &Source) -> ByteCode {
+        let Source::File(file) = source else {
+            return ByteCode::Kept;
+        };
+        let path = |name| {
+            self.variables
+                .get(name)
+                .map(OsStr::from_bytes)
+                .map(Path::new)
+        };
+        let is_script = path("SCRIPT_FILENAME") == Some(file);
+        let is_served = path("DOCUMENT_ROOT").is_some_and(|root| file.starts_with(root));
+        // `serve` never sends the text of a file.
+        let software = self.variables.get("SERVER_SOFTWARE").unwrap_or_default();
+        let is_handed_out = !software.starts_with(b"wsgi-cgi/");
+        match is_handed_out && (is_script || is_served) {
+            true => ByteCode::NotKept,
+            false => ByteCode::Kept,
+        }
+    }
+
     /// By a worker, where warm mode is wanted and can be; else cold, as the first request always is.
     fn run(&self, request: Request) -> io::Result<Ended> {
         if self.settings.warm.wanted == Warm::Wanted {
@@ -264,7 +301,7 @@ impl Door {
                 Err(error) => return Err(error),
             };
             self.say(&format!("runs cold: {reason}"));
-            match warm::start(&request, &seat) {
+            match warm::start(&request, &seat, When::Afterwards) {
                 Ok(text) => self.say(&text),
                 Err(error) => self.say(&format!("no zygote can be started: {error}")),
             }

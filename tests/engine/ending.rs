@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::Shutdown;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -43,14 +43,25 @@ impl Running {
         Pid::from_child(&self.child)
     }
 
-    /// The process that runs the application.
+    /// The processes that run the application: whoever else has the response's pipe.
     fn workers(&self) -> Vec<PathBuf> {
-        let id = self.child.id();
-        let children =
-            fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
-        children
-            .split_whitespace()
-            .map(|pid| Path::new("/proc").join(pid))
+        let name = |descriptor: PathBuf| fs::read_link(descriptor).unwrap_or_default();
+        let own = PathBuf::from("/proc/self/fd").join(self.output.as_raw_fd().to_string());
+        let pipe = name(own);
+        let known = [self.child.id(), std::process::id()].map(|id| id.to_string());
+        let others = fs::read_dir("/proc").unwrap().flatten().filter(|process| {
+            let id = process.file_name().to_string_lossy().into_owned();
+            id.parse::<u32>().is_ok() && !known.contains(&id)
+        });
+        let has_pipe = |process: &PathBuf| {
+            let descriptors = fs::read_dir(process.join("fd")).into_iter().flatten();
+            descriptors
+                .flatten()
+                .any(|entry| name(entry.path()) == pipe)
+        };
+        others
+            .map(|process| process.path())
+            .filter(has_pipe)
             .collect()
     }
 
@@ -295,5 +306,8 @@ fn no_temporary_file_remains() {
     running.input.write_all(&vec![b'x'; size]).unwrap();
     running.read_all();
     running.child.wait().unwrap();
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    // A zygote's own folder stays as long as it does.
+    let left = fs::read_dir(folder.path()).unwrap().flatten();
+    let files = left.filter(|entry| !entry.path().is_dir());
+    assert_eq!(files.count(), 0);
 }

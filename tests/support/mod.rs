@@ -7,6 +7,7 @@ pub mod python;
 pub mod response;
 pub mod run;
 pub mod server;
+pub mod warm;
 pub mod wire;
 
 use std::path::{Path, PathBuf};

@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::response::Response;
-use super::{PROGRAM, app, python};
+use super::{PROGRAM, app, python, warm};
 
 /// Nothing here takes long; what does hangs.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -126,13 +126,24 @@ impl Run {
         self
     }
 
-    /// The command, for tests that hold its descriptors themselves.
+    /// The command, for tests that hold its descriptors themselves. Under [`warm::is_wanted`] its zygote is
+    /// there already, if the application can have one.
     pub fn command(&self) -> Command {
+        if warm::is_wanted() {
+            let starts = self.clone().program(PROGRAM).without("GATEWAY_INTERFACE");
+            warm::start(&mut starts.plain_command(), &self.arguments);
+        }
+        let mut command = self.plain_command();
+        command.args(&self.arguments);
+        command
+    }
+
+    fn plain_command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command
-            .args(&self.arguments)
             .env_clear()
             .envs(self.environment.iter().cloned())
+            .envs(warm::environment())
             .current_dir(&self.directory);
         command
     }

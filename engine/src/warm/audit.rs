@@ -30,16 +30,57 @@ pub fn begin(py: Python<'_>) -> PyResult<()> {
     watch::begin();
     IS_LISTENING.store(true, Ordering::Relaxed);
     let hook = wrap_pyfunction!(hear, py)?;
-    py.import("sys")?
-        .call_method1("addaudithook", (hook,))
-        .map(drop)
+    py.import("sys")?.call_method1("addaudithook", (hook,))?;
+    if !is_told_of_threads(py) {
+        let original = py.import("_thread")?.getattr(START)?;
+        let starter = Bound::new(py, ThreadStarter(original.unbind()))?;
+        replace_starter(py, starter.as_any())?;
+    }
+    Ok(())
+}
+
+/// The function that starts threads, in `_thread`.
+const START: &str = "start_new_thread";
+
+/// From Python 3.12 on there is an event for it.
+fn is_told_of_threads(py: Python<'_>) -> bool {
+    py.version_info() >= (3, 12)
+}
+
+/// Stands in for `_thread.start_new_thread` while the application is imported.
+#[pyclass(frozen, module = "wsgi_cgi")]
+struct ThreadStarter(Py<PyAny>);
+
+#[pymethods]
+impl ThreadStarter {
+    #[pyo3(signature = (*arguments))]
+    fn __call__<'py>(&self, arguments: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        let py = arguments.py();
+        remember(py, "_thread.start_new_thread");
+        self.0.bind(py).call1(arguments)
+    }
+}
+
+/// In both modules that have it.
+fn replace_starter(py: Python<'_>, starter: &Bound<'_, PyAny>) -> PyResult<()> {
+    py.import("_thread")?.setattr(START, starter)?;
+    let modules = py.import("sys")?.getattr("modules")?;
+    if modules.contains("threading")? {
+        py.import("threading")?
+            .setattr(format!("_{START}"), starter)?;
+    }
+    Ok(())
 }
 
 /// From here on, it is not; gives what was noted.
-pub fn finish() -> (Option<watch::Noted>, Vec<Made>) {
+pub fn finish(py: Python<'_>) -> PyResult<(Option<watch::Noted>, Vec<Made>)> {
+    let starter = py.import("_thread")?.getattr(START)?;
+    if let Ok(ours) = starter.cast::<ThreadStarter>() {
+        replace_starter(py, ours.get().0.bind(py))?;
+    }
     IS_LISTENING.store(false, Ordering::Relaxed);
     let made = std::mem::take(&mut *MADE.lock().unwrap_or_else(PoisonError::into_inner));
-    (watch::finish(), made)
+    Ok((watch::finish(), made))
 }
 
 #[pyfunction]
@@ -76,17 +117,19 @@ fn hear(event: &Bound<'_, PyString>, arguments: &Bound<'_, PyAny>) {
         name @ ("_thread.start_new_thread"
         | "_thread.start_joinable_thread"
         | "socket.__new__"
-        | "sqlite3.connect") => {
-            let made = Made {
-                event: name.to_owned(),
-                place: place(event.py()).unwrap_or_default(),
-            };
-            MADE.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(made);
-        }
+        | "sqlite3.connect") => remember(event.py(), name),
         _ => {}
     }
+}
+
+fn remember(py: Python<'_>, event: &str) {
+    let made = Made {
+        event: event.to_owned(),
+        place: place(py).unwrap_or_default(),
+    };
+    MADE.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(made);
 }
 
 /// `O_RDONLY`: what is written changes anyway.

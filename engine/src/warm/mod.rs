@@ -118,7 +118,7 @@ fn import<'py>(py: Python<'py>, start: &Start) -> Result<Import<'py>, String> {
     if let Some(path) = &start.rehearse {
         rehearsal::run(py, &start.job, path, &application).map_err(raised)?;
     }
-    let (noted, made) = audit::finish();
+    let (noted, made) = audit::finish(py).map_err(raised)?;
     let gc = py.import("gc").map_err(raised)?;
     gc.call_method0("freeze").map_err(raised)?;
     Ok((application, noted, made))

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use contract::handover::{Job, Packages, Site, Source};
+use contract::handover::{ByteCode, Job, Packages, Site, Source};
 use rustix::process::{getegid, geteuid, getgroups};
 
 use crate::plan::Warming;
@@ -107,6 +107,7 @@ impl Identity {
             path: search,
             packages,
             site,
+            byte_code,
             ..
         } = &request.job;
         match source {
@@ -133,7 +134,8 @@ impl Identity {
                 add(&path(prefix));
             }
         }
-        add(if *site == Site::Python { b"site" } else { b"" });
+        let choices = (*site == Site::Python, *byte_code == ByteCode::Kept);
+        add(&[u8::from(choices.0), u8::from(choices.1)]);
         add(&path(error_log.as_deref().unwrap_or(Path::new(""))));
         for folder in search {
             add(&path(folder));

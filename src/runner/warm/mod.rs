@@ -22,7 +22,7 @@ use rustix::process::{Pid, geteuid, umask};
 use rustix::stdio;
 
 pub use self::identity::Identity;
-pub use self::start::start;
+pub use self::start::{When, is_vacant, start};
 
 use super::parent::{Ended, Parent, Progress, Worker};
 use super::{Request, limits, signals};
@@ -86,31 +86,8 @@ impl Seat {
 /// Serves the request on descriptors 0, 1 and 2 by a worker, and concludes it as the cold runner does.
 pub fn serve(request: &Request, seat: &Seat) -> io::Result<Answered> {
     let deadline = request.timeout.map(|limit| Instant::now() + limit);
-    let folder = request.chdir.as_deref().unwrap_or(Path::new("."));
-    let folder = open(
-        folder,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
-    let mask = umask(Mode::empty());
-    umask(mask);
-    let (stdin, stdout, stderr) = (stdio::stdin(), stdio::stdout(), stdio::stderr());
-    let streams = Streams {
-        streams: [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
-        folder: folder.as_fd(),
-        umask: mask.as_raw_mode(),
-    };
-    let own = rustix::process::getpid()
-        .as_raw_nonzero()
-        .get()
-        .unsigned_abs();
-    let job = Job {
-        front: own,
-        ..request.job.clone()
-    };
-    // Blocked from here on, so that none is lost on the way from one runner to the other.
     let signals = signals::listen()?;
-    let handed = match offer(request, seat, job, &streams)? {
+    let handed = match hand_over(request, seat)? {
         Ok(handed) => handed,
         Err(reason) => return Ok(Answered::Cold(reason)),
     };
@@ -127,6 +104,33 @@ pub fn serve(request: &Request, seat: &Seat) -> io::Result<Answered> {
     })
 }
 
+/// This process's descriptors and folder. An error is one after which the request may have been taken.
+fn hand_over(request: &Request, seat: &Seat) -> io::Result<Result<Handed, String>> {
+    let folder = request.chdir.as_deref().unwrap_or(Path::new("."));
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = match open(folder, flags, Mode::empty()) {
+        Ok(folder) => folder,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let mask = umask(Mode::empty());
+    umask(mask);
+    let (stdin, stdout, stderr) = (stdio::stdin(), stdio::stdout(), stdio::stderr());
+    let streams = Streams {
+        streams: [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
+        folder: folder.as_fd(),
+        umask: mask.as_raw_mode(),
+    };
+    let own = rustix::process::getpid()
+        .as_raw_nonzero()
+        .get()
+        .unsigned_abs();
+    let job = Job {
+        front: own,
+        ..request.job.clone()
+    };
+    offer(request, seat, job, &streams)
+}
+
 /// Offers a request to whoever waits first; gives the worker, or why there is none.
 pub fn offer(
     request: &Request,
@@ -134,12 +138,15 @@ pub fn offer(
     job: Job,
     streams: &Streams<'_>,
 ) -> io::Result<Result<Handed, String>> {
-    let mut control = match reach(seat) {
-        Ok(control) => control,
+    let reached = reach(seat).and_then(|control| {
+        let first = u32::try_from(OFFERED).unwrap_or(u32::MAX);
+        let progress = eventfd(first, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok((control, progress))
+    });
+    let (mut control, progress) = match reached {
+        Ok(reached) => reached,
         Err(error) => return Ok(Err(format!("no zygote: {error}"))),
     };
-    let first = u32::try_from(OFFERED).unwrap_or(u32::MAX);
-    let progress = eventfd(first, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     let offer = Offer {
         identity: seat.identity.bytes.clone(),
         umask: streams.umask,

@@ -32,8 +32,17 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Zygotes of one application. More than a few deployments of it are one whose environment is never the same.
 const MOST: usize = 8;
 
+/// When the application is imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// When this process has ended, or soon: its request runs now.
+    Afterwards,
+    /// At once.
+    Now,
+}
+
 /// Starts a zygote, unless there is one, or one has just failed. Gives what there is to say about it.
-pub fn start(request: &Request, seat: &Seat) -> io::Result<String> {
+pub fn start(request: &Request, seat: &Seat, when: When) -> io::Result<String> {
     if let Some(parent) = seat.folder.parent() {
         place::make(parent)?;
     }
@@ -57,7 +66,7 @@ pub fn start(request: &Request, seat: &Seat) -> io::Result<String> {
     if !is_ours || !is_same(&lock, &seat.folder.join(LOCK)) {
         return Ok("a zygote is being started, or about to end".to_owned());
     }
-    let client = getpid();
+    let client = (when == When::Afterwards).then(getpid);
     match fork()? {
         Side::Parent(child) => {
             waitpid(Some(child), WaitOptions::empty())?;
@@ -74,6 +83,15 @@ pub fn start(request: &Request, seat: &Seat) -> io::Result<String> {
             boot::leave()
         }
     }
+}
+
+/// Whether there is neither a zygote nor one that starts.
+pub fn is_vacant(seat: &Seat) -> bool {
+    let path = seat.folder.join(LOCK);
+    let Ok(lock) = File::options().write(true).open(path) else {
+        return true;
+    };
+    flock(&lock, FlockOperation::NonBlockingLockShared).is_ok()
 }
 
 fn is_same(file: &File, path: &Path) -> bool {
@@ -115,13 +133,19 @@ fn refusal(folder: &Path) -> Option<String> {
 }
 
 /// Returns only with an error.
-fn become_zygote(request: &Request, seat: &Seat, lock: OwnedFd, client: Pid) -> anyhow::Result<()> {
+fn become_zygote(
+    request: &Request,
+    seat: &Seat,
+    lock: OwnedFd,
+    client: Option<Pid>,
+) -> anyhow::Result<()> {
     let nothing = File::options().read(true).write(true).open("/dev/null")?;
     stdio::dup2_stdin(nothing.as_fd())?;
     stdio::dup2_stdout(nothing.as_fd())?;
     stdio::dup2_stderr(nothing.as_fd())?;
     drop(nothing);
-    if let Ok(client) = pidfd_open(client, PidfdFlags::empty()) {
+    let client = client.and_then(|client| pidfd_open(client, PidfdFlags::empty()).ok());
+    if let Some(client) = client {
         wait::readable(&client, Some(Instant::now() + PATIENCE))?;
     }
     signals::unblock();

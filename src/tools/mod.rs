@@ -1,0 +1,3 @@
+//! What is never run while serving.
+
+pub mod warm;

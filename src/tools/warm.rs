@@ -1,0 +1,206 @@
+//! `wsgi-cgi warm`: this user's zygotes, shown, ended, started.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use contract::outcome::Outcome;
+use contract::report::{self, Failure};
+use contract::warm::{ORDERS, Order, REASON, Status};
+use rustix::net::sockopt::socket_peercred;
+use rustix::process::geteuid;
+
+use crate::cli::{self, Refusal, WarmPlan};
+use crate::doors::cgi;
+use crate::runner::Request;
+use crate::runner::warm::{self, Seat, When, place};
+
+/// A zygote answers between two requests.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// More than an import may take.
+const START_LIMIT: Duration = Duration::from_secs(70);
+
+/// Between two looks whether it is there.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// `arguments` stand behind `warm`.
+pub fn run(arguments: &[OsString]) -> Outcome {
+    match cli::parse_warm(arguments) {
+        Ok(WarmPlan::Status(application)) => show(Order::Tell, application.as_deref()),
+        Ok(WarmPlan::Stop(application)) => show(Order::Stop, application.as_deref()),
+        Ok(WarmPlan::Start(arguments)) => match cgi::request(arguments, env::vars_os()) {
+            Ok(request) => start(&request),
+            Err(refusal) => refuse(refusal),
+        },
+        Err(refusal) => refuse(refusal),
+    }
+}
+
+fn refuse(refusal: Refusal) -> Outcome {
+    match refusal {
+        Refusal::Answered(text) => {
+            print(&text);
+            Outcome::Complete
+        }
+        Refusal::Wrong(failure) => {
+            tell(&failure);
+            failure.code.entry().outcome
+        }
+    }
+}
+
+fn tell(failure: &Failure) {
+    report::tell(failure, "", None);
+}
+
+fn print(text: &str) {
+    // A reader that has gone away has seen enough.
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+/// The folders where this user's zygotes may be: by this environment, and by a web server's.
+fn folders() -> Vec<PathBuf> {
+    let variables: Vec<_> = env::vars_os().collect();
+    let variable = |name: &str| {
+        let found = variables.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_bytes())
+    };
+    let user = geteuid().as_raw();
+    let session = format!("/run/user/{user}");
+    let mut folders = vec![
+        place::folder(variable),
+        place::folder(|name| variable(name).filter(|_| name == "TMPDIR")),
+        place::folder(|name| (name == "XDG_RUNTIME_DIR").then_some(session.as_bytes())),
+        place::folder(|_| None),
+    ];
+    folders.sort();
+    folders.dedup();
+    folders.retain(|folder| place::check(folder).is_ok());
+    folders
+}
+
+fn show(order: Order, application: Option<&OsStr>) -> Outcome {
+    let wanted = application.map(|name| match fs::canonicalize(name) {
+        Ok(path) => path.display().to_string(),
+        Err(_) => name.to_string_lossy().into_owned(),
+    });
+    let mut count = 0;
+    for folder in folders() {
+        let seats = fs::read_dir(&folder).into_iter().flatten().flatten();
+        let mut seats: Vec<_> = seats.map(|entry| entry.path()).collect();
+        seats.sort();
+        for seat in seats {
+            // First only asked: another application is not ended.
+            let status = ask(&seat, Order::Tell).ok().filter(|status| {
+                wanted
+                    .as_ref()
+                    .is_none_or(|wanted| status.application == *wanted)
+            });
+            let status = match (status, order) {
+                (Some(_), Order::Stop) => ask(&seat, Order::Stop).ok(),
+                (status, _) => status,
+            };
+            if let Some(status) = status {
+                count += 1;
+                print(&match order {
+                    Order::Tell => described(&status, &seat),
+                    Order::Stop => format!("{}: process {} ends\n", status.application, status.pid),
+                });
+            } else if wanted.is_none()
+                && order == Order::Tell
+                && let Ok(reason) = fs::read_to_string(seat.join(REASON))
+            {
+                count += 1;
+                print(&format!(
+                    "not warm ({}): {}\n",
+                    seat.display(),
+                    reason.trim()
+                ));
+            }
+        }
+    }
+    if count == 0 {
+        print("no preloaded process\n");
+    }
+    Outcome::Complete
+}
+
+/// What a zygote says of itself.
+fn ask(seat: &Path, order: Order) -> io::Result<Status> {
+    let mut socket = UnixStream::connect(seat.join(ORDERS))?;
+    if socket_peercred(&socket)?.uid != geteuid() {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.write_all(&[order.to_byte()])?;
+    let status = Status::read(&mut socket)?;
+    if order == Order::Stop {
+        // It closes everything when it has let go of its name.
+        let _ = socket.read(&mut [0]);
+    }
+    Ok(status)
+}
+
+fn described(status: &Status, seat: &Path) -> String {
+    let seconds = |milliseconds: u64| Duration::from_secs(milliseconds / 1000);
+    let mut text = format!(
+        "{}\n  process      {}\n  interpreter  {}\n  age          {}, imported in {} ms\n  requests     {}\n  \
+         waiting      {}, serving {}\n  memory       {:.1} MB, shared parts counted once\n  watches      {} files and folders\n  \
+         folder       {}\n",
+        status.application,
+        status.pid,
+        status.interpreter,
+        humantime::format_duration(seconds(status.age)),
+        status.import,
+        status.served,
+        status.spares,
+        status.workers,
+        status.memory as f64 / 1024.0,
+        status.watched,
+        seat.display(),
+    );
+    for note in &status.notes {
+        text.push_str(&format!("  note         {note}\n"));
+    }
+    text
+}
+
+/// Starts the zygote that a request would use, and waits until it is there or cannot be.
+fn start(request: &Request) -> Outcome {
+    let begun = env::current_dir().and_then(|here| {
+        let seat = Seat::of(request, &here);
+        if ask(&seat.folder, Order::Tell).is_err() {
+            // Asked for: what went wrong a moment ago may have been mended.
+            let _ = fs::remove_file(seat.folder.join(REASON));
+            warm::start(request, &seat, When::Now)?;
+        }
+        Ok(seat)
+    });
+    let failed = |text: &str| {
+        report::tell_line(&format!("not warmed: {text}\n"), None);
+        Outcome::ApplicationFailed
+    };
+    let seat = match begun {
+        Ok(seat) => seat,
+        Err(error) => return failed(&error.to_string()),
+    };
+    let deadline = Instant::now() + START_LIMIT;
+    loop {
+        if let Ok(status) = ask(&seat.folder, Order::Tell) {
+            print(&described(&status, &seat.folder));
+            return Outcome::Complete;
+        }
+        if warm::is_vacant(&seat) || Instant::now() >= deadline {
+            let reason = fs::read_to_string(seat.folder.join(REASON));
+            return failed(reason.unwrap_or_default().trim());
+        }
+        thread::sleep(PAUSE);
+    }
+}
