@@ -8,3 +8,4 @@ mod house;
 mod serve;
 mod servers;
 mod support;
+mod warm;

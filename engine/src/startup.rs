@@ -1,6 +1,8 @@
 //! Makes a fresh interpreter what an application expects: environment, streams, signals, paths.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use contract::handover::{Job, Site, Source};
 use pyo3::prelude::*;
@@ -19,6 +21,7 @@ pub fn prepare(py: Python<'_>, job: &Job) -> PyResult<()> {
     // A crash shows the Python stack; the front sends SIGABRT when time is over.
     py.import("faulthandler")?.call_method1("enable", (2,))?;
     termination::prepare(py)?;
+    keep_settled_byte_code_only(py)?;
 
     if job.site == Site::Engine {
         site::add_packages(py, &job.packages)?;
@@ -35,6 +38,36 @@ pub fn prepare(py: Python<'_>, job: &Job) -> PyResult<()> {
         Source::Module { name, .. } => name.as_ref(),
     };
     sys.setattr("argv", PyList::new(py, [program])?)
+}
+
+/// Python checks byte code by its source's size and second: of two edits within a second the first could stay.
+/// So none is kept of a source that was changed a moment ago.
+const CACHE_BYTE_CODE: &std::ffi::CStr = c"
+def _cache_bytecode(self, source_path, cache_path, data):
+    if is_settled(source_path):
+        return cache(self, source_path, cache_path, data)
+";
+
+fn keep_settled_byte_code_only(py: Python<'_>) -> PyResult<()> {
+    let loader = py
+        .import("_frozen_importlib_external")?
+        .getattr("SourceFileLoader")?;
+    let globals = PyDict::new(py);
+    globals.set_item("cache", loader.getattr("_cache_bytecode")?)?;
+    globals.set_item("is_settled", wrap_pyfunction!(is_settled, py)?)?;
+    py.run(CACHE_BYTE_CODE, Some(&globals), None)?;
+    if let Some(function) = globals.get_item("_cache_bytecode")? {
+        loader.setattr("_cache_bytecode", function)?;
+    }
+    Ok(())
+}
+
+/// Whether a file was changed more than two seconds ago, and not in the future.
+#[pyfunction]
+fn is_settled(path: PathBuf) -> bool {
+    let modified = std::fs::metadata(path).and_then(|status| status.modified());
+    let age = modified.ok().and_then(|modified| modified.elapsed().ok());
+    age.is_some_and(|age| age > Duration::from_secs(2))
 }
 
 /// What was imported stays: the collector need not look at it again.

@@ -302,7 +302,7 @@ impl Door {
             };
             self.say(&format!("runs cold: {reason}"));
             match warm::start(&request, &seat, When::Afterwards) {
-                Ok(text) => self.say(&text),
+                Ok(text) => self.say(&format!("for the next request: {text}")),
                 Err(error) => self.say(&format!("no zygote can be started: {error}")),
             }
         }

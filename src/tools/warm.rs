@@ -174,12 +174,13 @@ fn described(status: &Status, seat: &Path) -> String {
 
 /// Starts the zygote that a request would use, and waits until it is there or cannot be.
 fn start(request: &Request) -> Outcome {
+    let mut said = String::new();
     let begun = env::current_dir().and_then(|here| {
         let seat = Seat::of(request, &here);
         if ask(&seat.folder, Order::Tell).is_err() {
             // Asked for: what went wrong a moment ago may have been mended.
             let _ = fs::remove_file(seat.folder.join(REASON));
-            warm::start(request, &seat, When::Now)?;
+            said = warm::start(request, &seat, When::Now)?;
         }
         Ok(seat)
     });
@@ -199,7 +200,7 @@ fn start(request: &Request) -> Outcome {
         }
         if warm::is_vacant(&seat) || Instant::now() >= deadline {
             let reason = fs::read_to_string(seat.folder.join(REASON));
-            return failed(reason.unwrap_or_default().trim());
+            return failed(reason.unwrap_or(said).trim());
         }
         thread::sleep(PAUSE);
     }

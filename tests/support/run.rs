@@ -84,6 +84,13 @@ impl Run {
         self
     }
 
+    /// These words before all arguments.
+    pub fn before(mut self, words: &[&str]) -> Self {
+        let words = words.iter().map(OsString::from);
+        self.arguments.splice(0..0, words);
+        self
+    }
+
     /// Sets a variable.
     pub fn variable(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self = self.without(name);

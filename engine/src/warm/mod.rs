@@ -14,6 +14,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use contract::descriptors::adopt;
@@ -53,13 +54,19 @@ pub fn live(py: Python<'_>, control: RawFd, lock: RawFd) -> PyResult<()> {
     let start = Start::read(&mut control)?;
     drop(control);
     let reason = start.folder.join(REASON);
+    // What was written up to now is settled when it is read.
+    thread::sleep(watch::STEP);
     match prepare(py, &start) {
         Ok((zygote, imported)) => {
             let _ = fs::remove_file(&reason);
             zygote.run(py, &imported, lock)?;
         }
         Err(why) => {
-            let _ = fs::write(&reason, &why);
+            let _ = match &why {
+                NotNow::Changed(_) => fs::remove_file(&reason),
+                NotNow::Refused(why) => fs::write(&reason, why),
+            };
+            let (NotNow::Changed(why) | NotNow::Refused(why)) = why;
             report::tell_line(
                 &format!("not warmed: {why}\n"),
                 start.job.error_log.as_deref(),
@@ -69,11 +76,25 @@ pub fn live(py: Python<'_>, control: RawFd, lock: RawFd) -> PyResult<()> {
     py.import("os")?.call_method1("_exit", (0,)).map(drop)
 }
 
+/// Why there is no zygote.
+enum NotNow {
+    /// A file has changed meanwhile: the next request may try again.
+    Changed(String),
+    /// It would be the same again.
+    Refused(String),
+}
+
+impl From<String> for NotNow {
+    fn from(reason: String) -> Self {
+        Self::Refused(reason)
+    }
+}
+
 /// Imports the application, and binds the sockets; or says why not.
 fn prepare<'a, 'py>(
     py: Python<'py>,
     start: &'a Start,
-) -> Result<(Zygote<'a>, Imported<'py>), String> {
+) -> Result<(Zygote<'a>, Imported<'py>), NotNow> {
     let failed = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
     let reason = start.folder.join(REASON);
     fs::write(&reason, "it is being imported\n").map_err(|error| failed("cannot start", &error))?;
@@ -84,14 +105,14 @@ fn prepare<'a, 'py>(
     watchdog.clear(py);
     let (application, noted, made) = imported?;
     let took = began.elapsed();
-    let noted = noted.ok_or("nothing was noted")?;
+    let noted = noted.ok_or("nothing was noted".to_owned())?;
     own.extend(noted.inotify().map(AsRawFd::as_raw_fd));
     let objections = safety::objections(py, &own, &made);
     if !objections.is_empty() {
-        return Err(objections.join("\n"));
+        return Err(NotNow::Refused(objections.join("\n")));
     }
     if let Some(change) = noted.change() {
-        return Err(format!("{change} while the application was imported"));
+        return Err(NotNow::Changed(change));
     }
     let wrong = |error: io::Error| failed("cannot take requests", &error);
     let zygote = Zygote::new(start, began, |name| appear(&start.folder, name)).map_err(wrong)?;

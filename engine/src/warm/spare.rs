@@ -24,6 +24,9 @@ use rustix::stdio;
 use super::Imported;
 use crate::{request, startup, timing};
 
+/// Its value means nothing.
+const GREETING: u8 = b'w';
+
 /// A client sends its offer at once.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -88,6 +91,8 @@ impl Spare<'_> {
             return Ok(None);
         }
         set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
+        // The client sends its descriptors when there is somebody to take them.
+        (&socket).write_all(&[GREETING])?;
         let passed = <[OwnedFd; 5]>::try_from(passing::receive(&socket)?);
         let [stdin, stdout, stderr, progress, folder] =
             passed.map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;

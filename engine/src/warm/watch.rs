@@ -17,7 +17,7 @@ use rustix::fs::statfs;
 
 /// A file that was written so shortly before it was looked at may be written again without showing it: the
 /// kernel's clock for files goes in steps.
-const STEP: Duration = Duration::from_millis(50);
+pub const STEP: Duration = Duration::from_millis(50);
 
 /// Of a file.
 const FILE: WatchFlags = WatchFlags::MODIFY
@@ -176,7 +176,7 @@ impl Noted {
         }
         self.file(path);
         let began = self.began.duration_since(SystemTime::UNIX_EPOCH);
-        let began = began.unwrap_or_default().saturating_sub(STEP);
+        let began = began.unwrap_or_default().saturating_sub(STEP / 2);
         let limit = i64::try_from(began.as_secs()).unwrap_or(i64::MAX);
         let stamp = self.files.get(path).copied().flatten();
         if stamp.is_some_and(|stamp| stamp.changed >= (limit, i64::from(began.subsec_nanos()))) {

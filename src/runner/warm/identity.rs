@@ -159,10 +159,12 @@ impl Identity {
             add(value);
         }
         // The folder's name need not be secret: what counts is compared in full.
-        let application = match source {
-            Source::File(file) => hash(&path(file)),
-            Source::Module { name, directory } => hash(&path(&directory.join(name))),
+        let mut application = match source {
+            Source::File(file) => path(file),
+            Source::Module { name, directory } => path(&directory.join(name)),
         };
+        application.extend(callable.as_deref().unwrap_or_default().as_bytes());
+        let application = hash(&application);
         let name = format!("{application:016x}-{:016x}", hash(&bytes));
         Self { bytes, name }
     }

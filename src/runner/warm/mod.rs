@@ -4,7 +4,7 @@ mod identity;
 pub mod place;
 mod start;
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -198,7 +198,15 @@ fn reach(seat: &Seat) -> io::Result<UnixStream> {
     let socket = UnixStream::from(socket);
     socket.set_nonblocking(false)?;
     set_socket_timeout(&socket, Timeout::Send, Some(PATIENCE))?;
-    Ok(socket)
+    set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
+    // Descriptors on their way to nobody would stay open: the web server would wait for them.
+    let mut socket = socket;
+    match socket.read_exact(&mut [0]) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(io::Error::other("no spare took the request"))
+        }
+        greeted => greeted.map(|()| socket),
+    }
 }
 
 fn answer(control: &mut UnixStream, patience: Duration) -> io::Result<(Answer, Vec<OwnedFd>)> {

@@ -48,12 +48,12 @@ pub fn start(request: &Request, seat: &Seat, when: When) -> io::Result<String> {
     }
     if is_crowded(&seat.folder) {
         return Ok(format!(
-            "not warmed: {MOST} zygotes of this application, for different environments, are enough"
+            "{MOST} zygotes of this application, for different environments, are enough"
         ));
     }
     place::make(&seat.folder)?;
     if let Some(reason) = refusal(&seat.folder) {
-        return Ok(format!("not warmed: {reason}"));
+        return Ok(reason);
     }
     let lock = OpenOptions::new()
         .write(true)
