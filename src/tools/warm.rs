@@ -174,34 +174,42 @@ fn described(status: &Status, seat: &Path) -> String {
 
 /// Starts the zygote that a request would use, and waits until it is there or cannot be.
 fn start(request: &Request) -> Outcome {
-    let mut said = String::new();
-    let begun = env::current_dir().and_then(|here| {
+    let started = env::current_dir().and_then(|here| {
         let seat = Seat::of(request, &here);
-        if ask(&seat.folder, Order::Tell).is_err() {
-            // Asked for: what went wrong a moment ago may have been mended.
-            let _ = fs::remove_file(seat.folder.join(REASON));
-            said = warm::start(request, &seat, When::Now)?;
-        }
-        Ok(seat)
+        // Asked for: what went wrong a moment ago may have been mended.
+        let _ = fs::remove_file(seat.folder.join(REASON));
+        started(request, &seat)
     });
-    let failed = |text: &str| {
-        report::tell_line(&format!("not warmed: {text}\n"), None);
-        Outcome::ApplicationFailed
-    };
-    let seat = match begun {
-        Ok(seat) => seat,
-        Err(error) => return failed(&error.to_string()),
-    };
-    let deadline = Instant::now() + START_LIMIT;
-    loop {
-        if let Ok(status) = ask(&seat.folder, Order::Tell) {
-            print(&described(&status, &seat.folder));
-            return Outcome::Complete;
+    match started {
+        Ok(text) => {
+            print(&text);
+            Outcome::Complete
         }
-        if warm::is_vacant(&seat) || Instant::now() >= deadline {
-            let reason = fs::read_to_string(seat.folder.join(REASON));
-            return failed(reason.unwrap_or(said).trim());
+        Err(error) => {
+            report::tell_line(&format!("not warmed: {error}\n"), None);
+            Outcome::ApplicationFailed
+        }
+    }
+}
+
+/// What the zygote says of itself when it is there.
+fn started(request: &Request, seat: &Seat) -> io::Result<String> {
+    let deadline = Instant::now() + START_LIMIT;
+    let mut said = String::new();
+    while Instant::now() < deadline {
+        if let Ok(status) = ask(&seat.folder, Order::Tell) {
+            return Ok(described(&status, &seat.folder));
+        }
+        if warm::is_vacant(seat) {
+            if let Ok(reason) = fs::read_to_string(seat.folder.join(REASON)) {
+                return Err(io::Error::other(reason.trim()));
+            }
+            said = warm::start(request, seat, When::Now)?;
+            if warm::is_vacant(seat) {
+                break;
+            }
         }
         thread::sleep(PAUSE);
     }
+    Err(io::Error::other(said))
 }

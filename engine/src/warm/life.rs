@@ -165,8 +165,16 @@ impl<'a> Zygote<'a> {
         match polled {
             Err(Errno::INTR) => return py.check_signals().err().map(|_| "it was told to".into()),
             Err(error) => return Some(error.to_string()),
-            Ok(true) if self.obey(imported) == Order::Stop => return Some("warm stop".into()),
-            Ok(_) => {}
+            Ok(true) => {
+                // One that is about to end says nothing: who asks may start the next one.
+                if let Some(reason) = self.reason_to_end(imported) {
+                    return Some(reason);
+                }
+                if self.obey(imported) == Order::Stop {
+                    return Some("warm stop".into());
+                }
+            }
+            Ok(false) => {}
         }
         self.hear_taken();
         for lost in self.children.reap() {
