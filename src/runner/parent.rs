@@ -1,7 +1,7 @@
 //! The parent of a request: without Python, it outlives whatever happens to the child, and ends first.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -98,6 +98,16 @@ impl Worker {
         }
     }
 
+    /// The process, to be waited for.
+    pub fn process(&self) -> BorrowedFd<'_> {
+        self.process.as_fd()
+    }
+
+    /// Its number, and that of its group.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
     /// How it ended, as its zygote says; None if that is not there to say it, or does not by the deadline.
     pub fn death(&self, deadline: Instant) -> Option<Death> {
         wait::readable(&self.status, Some(deadline)).ok()?;
@@ -115,6 +125,14 @@ impl Worker {
         ) {
             let _ = kill_process_group(self.pid, signal);
         }
+    }
+}
+
+/// Signals the group of a process that may have ended: its number is its own as long as its descriptor is not
+/// ready.
+pub fn signal_group(pid: Pid, process: impl AsFd, signal: Signal) {
+    if matches!(wait::readable(process, Some(Instant::now())), Ok(false)) {
+        let _ = kill_process_group(pid, signal);
     }
 }
 
@@ -319,7 +337,8 @@ impl Parent {
     }
 }
 
-fn died(death: Option<Death>, progress: Progress, interpreter: &str) -> Failure {
+/// What is told of a process that ended without a report.
+pub fn died(death: Option<Death>, progress: Progress, interpreter: &str) -> Failure {
     let exit = match death {
         Some(Death::Signalled(number)) => {
             let name = Number::try_from(i32::from(number)).map_or("unknown", Number::as_str);

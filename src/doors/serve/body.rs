@@ -4,7 +4,6 @@
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::fd::OwnedFd;
-use std::process::Stdio;
 use std::time::Instant;
 
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -74,14 +73,14 @@ impl Body {
     }
 
     /// A child's standard input.
-    pub fn into_stdin(self) -> io::Result<Stdio> {
+    pub fn into_descriptor(self) -> io::Result<OwnedFd> {
         match self {
-            Self::None => Ok(Stdio::null()),
+            Self::None => Ok(File::open("/dev/null")?.into()),
             Self::Spool(mut file, _) => {
                 file.rewind()?;
                 Ok(file.into())
             }
-            Self::Memory(bytes) => Ok(filled_pipe(&bytes)?.into()),
+            Self::Memory(bytes) => filled_pipe(&bytes),
         }
     }
 }

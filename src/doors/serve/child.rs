@@ -1,21 +1,28 @@
 //! A script that runs: how it is started, ended, and waited for, with all that it has started.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
-use std::process::{self, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{self, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use contract::handover::Ending;
+use contract::report::Failure;
+use contract::warm::Death;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use super::body::Body;
 use super::slots::Slot;
 use crate::gateway::Variables;
+use crate::plan::Warm;
+use crate::runner::parent::{self, Progress, signal_group};
+use crate::runner::warm::Handed;
 use crate::wait;
 
 /// How long a child that was told to end may take; our own needs up to two seconds to end its application.
@@ -40,6 +47,8 @@ pub struct Script {
     pub is_nph: bool,
     /// Whether it is this same program.
     pub author: Author,
+    /// Whether a zygote's worker may run it.
+    pub warm: Warm,
 }
 
 /// Who answers for what a child does.
@@ -51,21 +60,28 @@ pub enum Author {
     Other,
 }
 
-/// The process groups that are running, to be ended with the listener.
+/// The process groups that are running, to be ended with the listener; a zygote's by their descriptors.
 #[derive(Clone, Default)]
-pub struct Children(Arc<Mutex<HashSet<Pid>>>);
+pub struct Children(Arc<Mutex<HashMap<Pid, Option<OwnedFd>>>>);
 
 /// One of them.
 pub struct Child {
-    process: process::Child,
+    process: Process,
     group: Pid,
     children: Children,
     /// Kept until the process is gone.
     _slot: Slot,
     /// Its response.
-    pub stdout: ChildStdout,
+    pub stdout: File,
     /// Its complaints.
-    pub stderr: ChildStderr,
+    pub stderr: File,
+}
+
+enum Process {
+    /// A child of this process.
+    Own(process::Child),
+    /// A zygote's; and its report, when it has come.
+    Worker(Handed, Option<Ending>),
 }
 
 impl Children {
@@ -75,7 +91,7 @@ impl Children {
         script: &Script,
         environment: &[(OsString, OsString)],
         variables: &Variables,
-        body: Body,
+        stdin: OwnedFd,
         slot: Slot,
     ) -> io::Result<Child> {
         let own = |(name, value): &(Vec<u8>, Vec<u8>)| {
@@ -92,7 +108,7 @@ impl Children {
             .envs(script.environment.iter().copied())
             .current_dir(&script.directory)
             .process_group(0)
-            .stdin(body.into_stdin()?)
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
@@ -100,21 +116,44 @@ impl Children {
         let (Some(stdout), Some(stderr)) = (process.stdout.take(), process.stderr.take()) else {
             return Err(io::Error::other("the child has no pipes"));
         };
-        self.lock().insert(group);
+        self.lock().insert(group, None);
         Ok(Child {
-            process,
+            process: Process::Own(process),
             group,
             children: self.clone(),
             _slot: slot,
-            stdout,
-            stderr,
+            stdout: OwnedFd::from(stdout).into(),
+            stderr: OwnedFd::from(stderr).into(),
+        })
+    }
+
+    /// Takes up a zygote's worker, which has these as its output.
+    pub fn adopt(
+        &self,
+        handed: Handed,
+        [stdout, stderr]: [OwnedFd; 2],
+        slot: Slot,
+    ) -> io::Result<Child> {
+        let group = handed.worker.pid();
+        let process = handed.worker.process().try_clone_to_owned()?;
+        self.lock().insert(group, Some(process));
+        Ok(Child {
+            process: Process::Worker(handed, None),
+            group,
+            children: self.clone(),
+            _slot: slot,
+            stdout: stdout.into(),
+            stderr: stderr.into(),
         })
     }
 
     /// Tells every one of them to end, or ends it.
     pub fn signal_all(&self, signal: Signal) {
-        for group in self.lock().iter() {
-            let _ = kill_process_group(*group, signal);
+        for (group, process) in self.lock().iter() {
+            match process {
+                None => drop(kill_process_group(*group, signal)),
+                Some(process) => signal_group(*group, process, signal),
+            }
         }
     }
 
@@ -123,7 +162,7 @@ impl Children {
         self.lock().is_empty()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<Pid>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Pid, Option<OwnedFd>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -133,26 +172,83 @@ impl Child {
     /// a process's descriptors a moment before it can be waited for.
     pub fn status(&mut self) -> Option<ExitStatus> {
         for _ in 0..3 {
-            if let Ok(Some(status)) = self.process.try_wait() {
+            if let Some(status) = self.status_now() {
                 return Some(status);
             }
             thread::yield_now();
         }
         self.ends_until(Instant::now() + MOMENT);
-        self.process.try_wait().ok().flatten()
+        self.status_now()
+    }
+
+    fn status_now(&mut self) -> Option<ExitStatus> {
+        let now = Some(Instant::now());
+        let exited = |code: u8| ExitStatus::from_raw(i32::from(code) << 8);
+        let report = match &mut self.process {
+            Process::Own(process) => return process.try_wait().ok().flatten(),
+            Process::Worker(handed, report) => {
+                if report.is_none() && matches!(wait::readable(&handed.control, now), Ok(true)) {
+                    *report = Ending::read(&mut handed.control).ok();
+                }
+                *report
+            }
+        };
+        match report {
+            // As the program itself would end.
+            Some(ending) => Some(exited(ending.outcome.exit_status())),
+            None if !self.ends_until(Instant::now()) => None,
+            None => Some(match self.death()? {
+                Death::Exited(code) => exited(code),
+                Death::Signalled(number) => ExitStatus::from_raw(number.into()),
+            }),
+        }
+    }
+
+    /// How a worker ended, as its zygote says.
+    fn death(&self) -> Option<Death> {
+        match &self.process {
+            Process::Own(_) => None,
+            Process::Worker(handed, _) => handed.worker.death(Instant::now() + MOMENT),
+        }
+    }
+
+    /// Why there is no response from a worker, for which nobody else can answer.
+    pub fn failure(&mut self) -> Option<Failure> {
+        match &self.process {
+            Process::Worker(_, None) => {
+                Some(parent::died(self.death(), Progress::Running, "its zygote"))
+            }
+            _ => None,
+        }
     }
 
     fn ends_until(&self, deadline: Instant) -> bool {
-        pidfd_open(self.group, PidfdFlags::empty())
-            .is_ok_and(|process| matches!(wait::readable(&process, Some(deadline)), Ok(true)))
+        let ends = |process: &OwnedFd| matches!(wait::readable(process, Some(deadline)), Ok(true));
+        match &self.process {
+            Process::Own(_) => {
+                pidfd_open(self.group, PidfdFlags::empty()).is_ok_and(|process| ends(&process))
+            }
+            Process::Worker(handed, _) => {
+                matches!(
+                    wait::readable(handed.worker.process(), Some(deadline)),
+                    Ok(true)
+                )
+            }
+        }
+    }
+
+    /// Waits for its end.
+    fn wait(&mut self) {
+        match &mut self.process {
+            Process::Own(process) => drop(process.wait()),
+            Process::Worker(handed, _) => drop(wait::readable(handed.worker.process(), None)),
+        }
     }
 
     /// Lets go of a child whose response is over: it may still have work of its own.
     pub fn leave(mut self) {
         if self.status().is_none() {
-            self.in_background(|child| {
-                let _ = child.process.wait();
-            });
+            self.in_background(Self::wait);
         }
     }
 
@@ -163,12 +259,15 @@ impl Child {
             child.ends_until(Instant::now() + GRACE);
             // What it has started does not outlive it: the group's number is ours until the child is reaped.
             child.signal(Signal::KILL);
-            let _ = child.process.wait();
+            child.wait();
         });
     }
 
     fn signal(&self, signal: Signal) {
-        let _ = kill_process_group(self.group, signal);
+        match &self.process {
+            Process::Own(_) => drop(kill_process_group(self.group, signal)),
+            Process::Worker(handed, _) => handed.worker.signal(signal),
+        }
     }
 
     /// Waiting for a process must not keep a connection from its next request.

@@ -1,10 +1,11 @@
 //! One request: what it names, its body, its turn, its script, and what becomes of the answer.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use contract::codes::Code;
-use contract::handover::Detail;
+use contract::handover::{Detail, Verbosity};
 use contract::report::Failure;
 
 use super::access_log::ScriptLines;
@@ -12,12 +13,13 @@ use super::body::{Body, Failed};
 use super::child::{Author, Child, Script};
 use super::failure_page::{fail, refuse};
 use super::folder::Named;
+use super::handover::hand_over;
 use super::incoming::{Incoming, Rest};
 use super::relay::Relay;
 use super::reply::Reply;
 use super::script_answer::{Ended, ScriptAnswer, Timing};
 use super::site::Site;
-use super::slots::Answer;
+use super::slots::{Answer, Slot};
 use super::static_reply;
 use super::trouble::{Trouble, busy, cannot_start};
 use crate::gateway::{Address, Endpoints, Place, Variables, meta_variables};
@@ -25,6 +27,7 @@ use crate::http::head::{Framing, RequestHead};
 use crate::http::response_head::Connection;
 use crate::http::target::Target;
 use crate::http::{Fields, Refusal};
+use crate::plan::Warm;
 
 /// More local redirects than this are a circle.
 const REDIRECTS: usize = 10;
@@ -179,14 +182,7 @@ impl Exchange<'_> {
         let detail = self.detail();
         let script = with_detail(script, detail);
         let spawning = Instant::now();
-        let children = &self.site.children;
-        let mut child = children
-            .spawn(&script, &self.site.environment, variables, body, slot)
-            .map_err(|error| cannot_start(&script, &error))?;
-        let grace = match script.author {
-            Author::Ourselves => OWN_TIMEOUT,
-            Author::Other => Duration::ZERO,
-        };
+        let (mut child, grace) = self.start(&script, variables, body, slot)?;
         let mut lines = ScriptLines::of(self.number);
         let timing = (detail == Some(Detail::Shown)).then_some(Timing {
             started: self.started,
@@ -205,6 +201,37 @@ impl Exchange<'_> {
         conclude(child, ended, self.site.timeout, &lines)
     }
 
+    /// A worker, where there may be one, or a child; and how much longer than its own limit it may take.
+    fn start(
+        &self,
+        script: &Script,
+        variables: &Variables,
+        body: Body,
+        mut slot: Slot,
+    ) -> Result<(Child, Duration), Trouble> {
+        let stdin = body.into_descriptor()?;
+        if script.warm == Warm::Wanted {
+            match hand_over(script, self.site, variables, stdin.as_fd(), slot)? {
+                Ok(worker) => return Ok((worker, Duration::ZERO)),
+                Err((returned, reason)) => {
+                    slot = returned;
+                    if self.site.verbosity == Verbosity::Verbose {
+                        self.say(&format!("runs cold: {reason}"));
+                    }
+                }
+            }
+        }
+        let children = &self.site.children;
+        let child = children
+            .spawn(script, &self.site.environment, variables, stdin, slot)
+            .map_err(|error| cannot_start(script, &error))?;
+        let grace = match script.author {
+            Author::Ourselves => OWN_TIMEOUT,
+            Author::Other => Duration::ZERO,
+        };
+        Ok((child, grace))
+    }
+
     fn detail(&self) -> Option<Detail> {
         self.site.debug.for_request(self.head, self.endpoints)
     }
@@ -217,7 +244,7 @@ impl Exchange<'_> {
 }
 
 fn conclude(
-    child: Child,
+    mut child: Child,
     ended: io::Result<Ended>,
     timeout: Option<Duration>,
     lines: &ScriptLines,
@@ -238,8 +265,12 @@ fn conclude(
             Ok(Some(path))
         }
         Ok(Ended::Invalid(reason)) => {
+            let failure = child.failure();
             child.end();
-            failed(Code::BAD_RESPONSE, reason)
+            match failure {
+                Some(failure) => Err(Trouble::Failed(failure, Fields::default())),
+                None => failed(Code::BAD_RESPONSE, reason),
+            }
         }
         Ok(Ended::TimedOut) => {
             child.end();

@@ -12,7 +12,7 @@ use contract::report::escape;
 use super::child::{Author, Script};
 use crate::cgi::meta_variables::{LIMITED_SCRIPT, SERVE_CHILD};
 use crate::gateway::{Address, Place};
-use crate::plan::{Limits, Listing};
+use crate::plan::{Limits, Listing, Warm};
 
 /// What is looked for where an address names a folder.
 const INDEX: [&str; 3] = ["index.cgi", "index.wsgi", "index.py"];
@@ -138,6 +138,8 @@ impl Folder {
         };
         let name = file.file_name().unwrap_or_default();
         Some(Script {
+            // Its own settings say.
+            warm: Warm::Off,
             program,
             arguments,
             environment,

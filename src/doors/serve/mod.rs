@@ -9,6 +9,7 @@ mod connection;
 mod exchange;
 mod failure_page;
 mod folder;
+mod handover;
 mod incoming;
 mod listener;
 mod outgoing;
@@ -36,6 +37,8 @@ use contract::codes::Code;
 use contract::handover::{Detail, Source};
 use contract::outcome::Outcome;
 use contract::report::{self, Failure};
+use rustix::fs::Mode;
+use rustix::process::umask;
 
 use self::access_log::AccessLog;
 use self::child::{Author, Children, Script};
@@ -148,6 +151,8 @@ fn prepare(
         timeout: plan.settings.timeout,
         max_body: plan.max_body,
         debug,
+        verbosity: plan.settings.verbosity,
+        umask: mask(),
         log: AccessLog::new(plan.log_format),
         active: AtomicUsize::new(0),
         stopping: AtomicBool::new(false),
@@ -160,6 +165,13 @@ fn prepare(
         grace: plan.grace,
         signals,
     })
+}
+
+/// Before there is another thread: it can only be read by setting it.
+fn mask() -> u32 {
+    let mask = umask(Mode::empty());
+    umask(mask);
+    mask.as_raw_mode()
 }
 
 fn static_mount(text: &OsStr, here: &Path) -> Result<Mount, Failure> {
@@ -256,6 +268,7 @@ fn only(plan: &ServePlan, found: &Found, here: &Path, program: PathBuf) -> Conte
             is_nph: name.as_bytes().starts_with(b"nph-"),
             directory: directory.clone(),
             author: Author::Ourselves,
+            warm: plan.settings.warm.wanted,
         },
         place: Place {
             script_name: Vec::new(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
-use contract::handover::Detail;
+use contract::handover::{Detail, Verbosity};
 
 use super::access_log::AccessLog;
 use super::child::{Children, Script};
@@ -34,6 +34,10 @@ pub struct Site {
     pub max_body: u64,
     /// What error pages show.
     pub debug: Debug,
+    /// Whether choices are told.
+    pub verbosity: Verbosity,
+    /// The file mode creation mask, for workers.
+    pub umask: u32,
     /// Where requests are told.
     pub log: AccessLog,
     /// Requests that are being answered.
