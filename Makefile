@@ -25,8 +25,9 @@ run: .setup-run build examples/flask/.venv  ## build, answer a CGI request, then
 	@echo; echo "== the same over HTTP: wsgi-cgi serve examples/flask/app.py"
 	@examples/serve
 
-test: .setup-test  ## every test: units, engine, real frameworks, real web servers
+test: .setup-test  ## every test: units, engine, real frameworks, real web servers, each cold and warm
 	$(CARGO) test --workspace --locked
+	WSGI_CGI_TESTS=warm $(CARGO) test --locked --test integration -- engine:: frameworks:: serve:: servers::
 
 bench: .setup-bench build  ## cold speed and the careful ending, against wsgiref and a C program
 	bench/run

@@ -207,7 +207,8 @@ impl<'py> Exchange<'_, 'py> {
                 response.copy_some(&descriptor, &mut offset, left)
             }) {
                 Ok(0) => return Ok(true),
-                Ok(_) => {}
+                // A signal may have cut it short.
+                Ok(_) => self.py.check_signals()?,
                 // Not every pair of descriptors can do it (a log opened for append).
                 Err(error) if offset == start && is_invalid(self.py, &error) => return Ok(false),
                 Err(error) => return Err(error),

@@ -131,7 +131,7 @@ impl Response {
         }
         self.keep_to_length(block);
         self.announce_last(block.len() as u64)?;
-        while !(self.head.is_empty() && block.is_empty()) {
+        if !(self.head.is_empty() && block.is_empty()) {
             let count = self.note(|this| this.pump.write_some(&this.input, &this.head, block))?;
             let from_head = count.min(self.head.len());
             self.head.drain(..from_head);
@@ -139,7 +139,11 @@ impl Response {
             *block = block.get(from_block..).unwrap_or_default();
             self.count(from_block as u64);
         }
-        Ok(())
+        match self.head.is_empty() && block.is_empty() {
+            true => Ok(()),
+            // A signal may have cut the write short: it is looked after before the next one, which may block.
+            false => Err(io::ErrorKind::Interrupted.into()),
+        }
     }
 
     /// Whether the kernel can copy a file: not while the body must be read in between.

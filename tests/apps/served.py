@@ -125,11 +125,31 @@ def do_parent(environ, start_response):
     """The process that the server knows."""
     start_response("200 OK", TEXT)
     # Without a length, the response ends when the server sees its end.
-    yield str(os.getppid()).encode()
+    yield str(known_process()).encode()
+
+
+def known_process():
+    """The process that the server has started: the parent, or whoever else has the response, if that is a zygote."""
+    parent = os.getppid()
+    with open(f"/proc/{parent}/cmdline") as file:
+        if "_wsgi_cgi.zygote" not in file.read():
+            return parent
+    own = {link("self", number) for number in os.listdir("/proc/self/fd")}
+    own = {name for name in own if name.startswith(("pipe:", "socket:"))}
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        if int(process) not in (parent, os.getpid()) and link(process, 1) in own:
+            return int(process)
+
+
+def link(process, number):
+    try:
+        return os.readlink(f"/proc/{process}/fd/{number}")
+    except OSError:
+        return ""
 
 
 def do_hang(environ, start_response):
     with open(environ["QUERY_STRING"] + ".new", "w") as file:
-        file.write(f"{os.getppid()} {os.getpid()}")
+        file.write(f"{known_process()} {os.getpid()}")
     os.rename(environ["QUERY_STRING"] + ".new", environ["QUERY_STRING"])
     time.sleep(300)

@@ -277,6 +277,24 @@ fn a_person_who_interrupts_gets_the_prompt_and_no_page() {
     assert_eq!(running.child.wait().unwrap().code(), Some(130));
 }
 
+/// The signal comes while a write blocks, in the middle of a block or between two.
+#[test]
+fn sigterm_is_heard_by_an_application_that_nobody_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..20 {
+        let sign = folder.path().join(number.to_string());
+        let run = Run::of("served.py")
+            .request("GET", "/forever")
+            .variable("QUERY_STRING", &sign);
+        let mut running = start(&run);
+        let mut piece = vec![0; 1000 * (number + 1)];
+        running.output.read_exact(&mut piece).unwrap();
+        kill_process(running.pid(), Signal::TERM).unwrap();
+        running.child.wait().unwrap();
+        assert!(sign.exists(), "close() was not called, try {number}");
+    }
+}
+
 #[test]
 fn the_application_dies_with_the_known_process() {
     let mut running = start(&Run::of("manners.py:sleeps"));

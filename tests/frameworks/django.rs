@@ -119,7 +119,9 @@ fn a_large_upload_leaves_no_file_behind() {
         .assert_status(200)
         .assert_quiet()
         .assert_says("5000000");
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    // A zygote's own folder stays as long as it does.
+    let left = fs::read_dir(folder.path()).unwrap().flatten();
+    assert_eq!(left.filter(|entry| !entry.path().is_dir()).count(), 0);
 }
 
 /// Each request is a process of its own, and all of them write to one file.

@@ -11,6 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::support::http::{Connection, Reply};
 use crate::support::server::Server;
+use crate::support::warm;
 
 /// One exchange with the application's shebang script, on a connection of its own.
 #[track_caller]
@@ -28,9 +29,13 @@ fn exchange(
 /// Puts a script into the server's `cgi-bin`; gives its address.
 fn deploy(server: &Server, name: &str, text: &str) -> String {
     let file = server.root.join("cgi-bin").join(name);
-    fs::write(&file, text).unwrap();
+    fs::write(&file, warm::deployed(text)).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-    format!("/cgi-bin/{name}")
+    let address = format!("/cgi-bin/{name}");
+    if name.ends_with(".cgi") {
+        warm::first_request(server.port, &format!("{address}/"));
+    }
+    address
 }
 
 /// A string that the application saw in its environ.

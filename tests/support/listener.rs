@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::http::Connection;
-use super::{PROGRAM, app, python};
+use super::{PROGRAM, app, python, warm};
 
 /// Nothing here takes long; what does hangs.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -125,6 +125,7 @@ impl Setup {
             .arg(&self.application)
             .env_clear()
             .envs(self.environment.iter().cloned())
+            .envs(warm::environment())
             .current_dir(std::env::temp_dir())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 
-use super::{PROGRAM, until};
+use super::{PROGRAM, until, warm};
 
 /// The servers that run CGI programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +95,9 @@ fn start(kind: Kind) -> Server {
         );
         TcpStream::connect(("127.0.0.1", port)).is_ok()
     });
+    for name in ["app.cgi", "env.cgi", "wrapper.cgi"] {
+        warm::first_request(port, &format!("/cgi-bin/{name}/"));
+    }
     server
 }
 
@@ -206,7 +209,7 @@ fn deploy(kind: Kind, root: &Path) {
         ("htdocs/missing/app.cgi", &shebang),
     ]);
     for (name, text) in scripts {
-        fs::write(root.join(name), text).unwrap();
+        fs::write(root.join(name), warm::deployed(text)).unwrap();
         fs::set_permissions(root.join(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
     if matches!(kind, Kind::ApacheCgid | Kind::ApacheCgi) {

@@ -1,8 +1,13 @@
 //! The same tests in warm mode: under `WSGI_CGI_TESTS=warm` each request is answered by a zygote's worker.
 
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::http::Connection;
 
 /// Whether the tests run warm.
 pub fn is_wanted() -> bool {
@@ -15,6 +20,40 @@ pub fn is_wanted() -> bool {
 pub fn environment() -> impl Iterator<Item = (&'static str, &'static str)> {
     let settings = [("WSGI_CGI_WARM", "1"), ("WSGI_CGI_WARM_IDLE", "15")];
     settings.into_iter().filter(|_| is_wanted())
+}
+
+/// A script as it is deployed: in warm mode its pragma, or its wrapper's command line, says so.
+pub fn deployed(text: &str) -> String {
+    if !is_wanted() {
+        return text.to_owned();
+    }
+    text.replace(
+        "# wsgi-cgi: python=",
+        "# wsgi-cgi: warm warm-idle=15 python=",
+    )
+    .replace(" --python=", " --warm --warm-idle=15 --python=")
+}
+
+/// In warm mode, lets the server start the script's zygote, if there can be one: the next request is warm.
+pub fn first_request(port: u16, address: &str) {
+    if !is_wanted() {
+        return;
+    }
+    let zygotes = || {
+        let folders = fs::read_dir("/tmp").unwrap().flatten();
+        folders
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("wsgi-cgi-"))
+            .filter_map(|entry| fs::read_dir(entry.path()).ok())
+            .flat_map(|seats| seats.flatten())
+            .filter(|seat| seat.path().join("requests").exists())
+            .count()
+    };
+    let before = zygotes();
+    Connection::to(port).exchange("GET", address, &[], b"");
+    let deadline = Instant::now() + Duration::from_secs(1);
+    while zygotes() <= before && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Starts the zygote for this command line, and waits for it. An application that cannot have one runs cold.

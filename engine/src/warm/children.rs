@@ -21,14 +21,6 @@ pub struct Child {
     is_worker: bool,
 }
 
-/// How a child ended that had not taken a request.
-pub enum Lost {
-    /// A worker: its client has been told.
-    Worker,
-    /// A spare.
-    Spare,
-}
-
 impl Children {
     /// Takes up a child that was just forked.
     pub fn add(&mut self, pid: Pid, status: PipeWriter) -> io::Result<()> {
@@ -76,22 +68,19 @@ impl Children {
         spares.map(|child| child.pid)
     }
 
-    /// Waits for those that have ended, and tells their clients.
-    pub fn reap(&mut self) -> Vec<Lost> {
-        let mut lost = Vec::new();
+    /// Waits for those that have ended, and tells their clients; gives how many had not taken a request.
+    pub fn reap(&mut self) -> u32 {
+        let mut spares = 0;
         self.0.retain_mut(|child| match child.death() {
             None => true,
             Some(death) => {
                 // Nobody reads it where the client has gone, or where there was none.
                 let _ = child.status.write_all(&death.to_bytes());
-                lost.push(match child.is_worker {
-                    true => Lost::Worker,
-                    false => Lost::Spare,
-                });
+                spares += u32::from(!child.is_worker);
                 false
             }
         });
-        lost
+        spares
     }
 }
 

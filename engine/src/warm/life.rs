@@ -14,7 +14,7 @@ use rustix::net::{Shutdown, shutdown};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, getpid};
 
-use super::children::{Children, Lost};
+use super::children::Children;
 use super::spare::Spare;
 use super::{Imported, disappear, orders};
 
@@ -34,6 +34,7 @@ pub struct Zygote<'a> {
     start: &'a Start,
     began: Instant,
     last: Instant,
+    looked: Instant,
     requests: OwnedFd,
     orders: OwnedFd,
     taken: OwnedFd,
@@ -65,6 +66,7 @@ impl<'a> Zygote<'a> {
             start,
             began,
             last: Instant::now(),
+            looked: Instant::now(),
             requests: appear(REQUESTS)?,
             orders,
             taken,
@@ -167,6 +169,7 @@ impl<'a> Zygote<'a> {
             Err(error) => return Some(error.to_string()),
             Ok(true) => {
                 // One that is about to end says nothing: who asks may start the next one.
+                self.looked = self.began;
                 if let Some(reason) = self.reason_to_end(imported) {
                     return Some(reason);
                 }
@@ -177,11 +180,7 @@ impl<'a> Zygote<'a> {
             Ok(false) => {}
         }
         self.hear_taken();
-        for lost in self.children.reap() {
-            if matches!(lost, Lost::Spare) {
-                self.lost += 1;
-            }
-        }
+        self.lost += self.children.reap();
         if self.lost > LOST_LIMIT {
             return Some("its spares end without a request".into());
         }
@@ -189,9 +188,14 @@ impl<'a> Zygote<'a> {
         self.reason_to_end(imported)
     }
 
-    fn reason_to_end(&self, imported: &Imported<'_>) -> Option<String> {
-        if let Some(change) = imported.noted.change() {
-            return Some(change);
+    fn reason_to_end(&mut self, imported: &Imported<'_>) -> Option<String> {
+        // Each spare looks for itself, at each request; here it is enough to look now and then.
+        let is_due = self.looked.elapsed() >= PAUSE;
+        if is_due || imported.noted.is_told_of_change() {
+            self.looked = Instant::now();
+            if let Some(change) = imported.noted.change() {
+                return Some(change);
+            }
         }
         if self.served >= REQUEST_LIMIT {
             return Some(format!("it has served {} requests", self.served));

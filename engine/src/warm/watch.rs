@@ -235,10 +235,15 @@ impl Noted {
         })
     }
 
+    /// Whether the kernel has told of a change.
+    pub fn is_told_of_change(&self) -> bool {
+        self.inotify.as_ref().is_some_and(is_readable)
+    }
+
     /// Whether anything is not as it was, cheaply; a first answer, which [`Noted::change`] puts in words.
     pub fn has_changed(&self) -> bool {
         self.raced.is_some()
-            || self.inotify.as_ref().is_some_and(is_readable)
+            || self.is_told_of_change()
             || self.unwatched.iter().any(|path| !self.is_same(path))
             || self.changed_folder().is_some()
     }
@@ -326,18 +331,22 @@ fn names(path: &Path) -> Vec<OsString> {
     };
     let mut names: Vec<_> = entries
         .flatten()
+        .filter(is_found)
         .map(|entry| entry.file_name())
-        .filter(|name| is_found(name))
         .collect();
     names.sort();
     names
 }
 
 /// Modules, packages and settings; not what an application may write beside them.
-fn is_found(name: &OsStr) -> bool {
+fn is_found(entry: &fs::DirEntry) -> bool {
+    let name = entry.file_name();
     let name = name.as_bytes();
-    let is_package = !name.contains(&b'.') && name != b"__pycache__";
-    is_package || name.starts_with(b".env") || SETTINGS.iter().any(|end| name.ends_with(end))
+    let is_package = || {
+        let may_be_folder = entry.file_type().is_ok_and(|kind| !kind.is_file());
+        may_be_folder && !name.contains(&b'.') && name != b"__pycache__"
+    };
+    name.starts_with(b".env") || SETTINGS.iter().any(|end| name.ends_with(end)) || is_package()
 }
 
 /// `__pycache__/name.cpython-311.pyc` belongs to `name.py` beside the folder.
@@ -430,7 +439,7 @@ mod tests {
         let (folder, _, mut noted) = noted("a.py");
         noted.file(&folder.path().join(".flaskenv"));
         assert!(!noted.has_changed());
-        for noise in ["db.sqlite3-journal", "app.log", "__pycache__"] {
+        for noise in ["db.sqlite3-journal", "app.log", "log", "__pycache__"] {
             fs::write(folder.path().join(noise), "").unwrap();
         }
         assert_eq!(noted.change(), None);
