@@ -29,7 +29,7 @@ def careful_ending(program, static, rounds):
     print("Keep-alive GETs one after another, milliseconds; and answers to POSTs whose body was not read.\n")
     print("| server | script | mean | median | p95 | 401 to an unread body of 5 bytes |\n|---|---|---|---|---|---|")
     for name in ("apache-cgid", "apache-cgi", "lighttpd"):
-        with server(name, program, static) as port:
+        with server(name, program, static) as (port, _):
             for script in ("static", "wsgi-cgi", "wsgiref"):
                 times = keep_alive(port, script, rounds)
                 arrived = "" if script == "static" else f"{unread(port, script, rounds)} of {rounds}"
@@ -91,7 +91,7 @@ def server(name, program, static):
             )
         try:
             wait_for(port, process)
-            yield port
+            yield port, root
         finally:
             process.terminate()
             process.wait()

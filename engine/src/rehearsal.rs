@@ -11,7 +11,7 @@ use crate::descriptors::null;
 use crate::input::Input;
 use crate::request::Exchange;
 use crate::response::{Method, Response};
-use crate::timing;
+use crate::{termination, timing};
 
 /// Answers `GET path` into nothing. What the application says of it goes where a zygote's errors go.
 pub fn run(py: Python<'_>, job: &Job, path: &[u8], application: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -45,5 +45,7 @@ pub fn run(py: Python<'_>, job: &Job, path: &[u8], application: &Bound<'_, PyAny
         input,
         response: Arc::new(Mutex::new(response)),
     };
-    exchange.run().map(drop)
+    let outcome = exchange.run();
+    termination::set_open();
+    outcome.map(drop)
 }

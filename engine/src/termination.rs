@@ -30,6 +30,11 @@ pub fn set_closing() {
     CLOSING.store(true, Ordering::Relaxed);
 }
 
+/// The next response may be interrupted again: the last one was a rehearsal.
+pub fn set_open() {
+    CLOSING.store(false, Ordering::Relaxed);
+}
+
 /// Ends the process by SIGTERM, if that is why the application ended.
 pub fn end_if_told(py: Python<'_>) -> PyResult<()> {
     if TOLD.load(Ordering::Relaxed) {

@@ -27,6 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// More than an import may take.
 const START_LIMIT: Duration = Duration::from_secs(70);
 
+/// A reason why there was no zygote is told for so long.
+const MEMORY: Duration = Duration::from_secs(3600);
+
 /// Between two looks whether it is there.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -115,6 +118,7 @@ fn show(order: Order, application: Option<&OsStr>) -> Outcome {
                 });
             } else if wanted.is_none()
                 && order == Order::Tell
+                && !is_forgotten(&seat)
                 && let Ok(reason) = fs::read_to_string(seat.join(REASON))
             {
                 count += 1;
@@ -130,6 +134,17 @@ fn show(order: Order, application: Option<&OsStr>) -> Outcome {
         print("no preloaded process\n");
     }
     Outcome::Complete
+}
+
+/// Whether the reason why there was no zygote is of long ago: then it goes, with its folder.
+fn is_forgotten(seat: &Path) -> bool {
+    let written = fs::metadata(seat.join(REASON)).and_then(|status| status.modified());
+    let age = written.ok().and_then(|written| written.elapsed().ok());
+    let is_old = age.is_some_and(|age| age > MEMORY);
+    if is_old && warm::is_vacant(seat) {
+        let _ = fs::remove_dir_all(seat);
+    }
+    is_old
 }
 
 /// What a zygote says of itself.
@@ -200,12 +215,12 @@ fn started(request: &Request, seat: &Seat) -> io::Result<String> {
         if let Ok(status) = ask(&seat.folder, Order::Tell) {
             return Ok(described(&status, &seat.folder));
         }
-        if warm::is_vacant(seat) {
+        if warm::is_vacant(&seat.folder) {
             if let Ok(reason) = fs::read_to_string(seat.folder.join(REASON)) {
                 return Err(io::Error::other(reason.trim()));
             }
             said = warm::start(request, seat, When::Now)?;
-            if warm::is_vacant(seat) {
+            if warm::is_vacant(&seat.folder) {
                 break;
             }
         }

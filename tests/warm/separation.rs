@@ -129,6 +129,34 @@ fn deployments_do_not_share_a_zygote() {
     assert!(!is_warm(&other.done()));
 }
 
+/// A folder that the import makes and the end of the process removes: it is there as long as the zygote is.
+#[test]
+fn what_the_import_made_is_not_removed_by_the_first_request() {
+    let site = Site::with(&format!(
+        "import atexit, shutil, tempfile, weakref\nfolder = tempfile.mkdtemp(dir='.')\natexit.register(shutil.rmtree, folder)\n\
+         other = tempfile.TemporaryDirectory(dir='.')\n{}",
+        telling(
+            "[os.path.isdir(folder), os.path.isdir(other.name), atexit.register(open('late-' + str(os.getpid()), 'w').close)][:2]"
+        )
+    ));
+    site.start();
+    let zygote = site.zygotes()[0];
+    let folders = || {
+        let entries = std::fs::read_dir(site.folder.path()).unwrap().flatten();
+        entries
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("tmp"))
+            .count()
+    };
+    assert_eq!(folders(), 2);
+    for _ in 0..3 {
+        assert_eq!(site.warm(), "[True, True]");
+    }
+    assert_eq!(folders(), 2);
+    site.command(&["warm", "stop"]).done();
+    super::until_gone(zygote);
+    assert_eq!(folders(), 0);
+}
+
 #[test]
 fn numpy_and_pandas_can_be_warmed_and_their_generators_differ() {
     let site = Site::with(

@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::{Site, is_warm, telling, until_gone};
 use crate::support::until;
 
@@ -134,6 +136,34 @@ fn a_rehearsal_is_one_request_before_the_first() {
         assert!(is_warm(&done), "{done}");
         assert_eq!(done.response().text(), "/warm?up=1 /?");
     }
+}
+
+/// What the rehearsal has closed does not keep a worker from hearing SIGTERM.
+#[test]
+fn a_rehearsed_worker_hears_sigterm() {
+    let site = Site::with(
+        "import os, time\n\
+         def application(environ, start_response):\n    \
+             start_response('200 OK', [])\n    \
+             if environ['QUERY_STRING']:\n        \
+                 try:\n            \
+                     open('begun', 'w').close(); [time.sleep(0.01) for _ in range(6000)]\n        \
+                 finally:\n            \
+                     open('ended', 'w').close()\n    \
+             return [b'']\n",
+    );
+    let request = site.request().option("--warm-rehearse=/");
+    site.start_for(&request);
+    let mut command = request.variable("QUERY_STRING", "wait").command();
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the application", || site.path("begun").exists());
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    child.wait().unwrap();
+    assert!(site.path("ended").exists());
 }
 
 /// Its log tells each start, end and refusal, with the reason.

@@ -15,7 +15,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, getpid};
 
 use super::children::Children;
-use super::spare::Spare;
+use super::spare::{self, Spare};
 use super::{Imported, disappear, orders};
 
 /// A new one has another seed of its hashes, and other addresses.
@@ -28,13 +28,17 @@ const LOST_LIMIT: u32 = 10;
 /// How often what no kernel tells about is looked at, and spares that nobody needs are let go.
 const PAUSE: Duration = Duration::from_secs(5);
 
+/// Told by a spare that has seen a change, in the place of its process number.
+pub const CHANGED: u32 = 0;
+
 /// What a zygote has.
 pub struct Zygote<'a> {
     pid: Pid,
     start: &'a Start,
     began: Instant,
     last: Instant,
-    looked: Instant,
+    /// When it was last looked for changes; None if that is to be done now.
+    looked: Option<Instant>,
     requests: OwnedFd,
     orders: OwnedFd,
     taken: OwnedFd,
@@ -66,7 +70,7 @@ impl<'a> Zygote<'a> {
             start,
             began,
             last: Instant::now(),
-            looked: Instant::now(),
+            looked: Some(Instant::now()),
             requests: appear(REQUESTS)?,
             orders,
             taken,
@@ -89,10 +93,15 @@ impl<'a> Zygote<'a> {
         ));
         let mut lock = Some(lock);
         let reason = loop {
-            while self.children.spares() < self.wanted {
-                if let Side::Child(status) = self.fork(py)? {
-                    drop(lock.take());
-                    return self.spare(py, imported, status);
+            if self.children.spares() < self.wanted {
+                match self.fork(py) {
+                    Ok(Side::Zygote) => continue,
+                    Ok(Side::Child(status)) => {
+                        drop(lock.take());
+                        return self.spare(py, imported, status);
+                    }
+                    // Shared hosts limit processes: requests run cold again, where they can.
+                    Err(error) => break format!("it cannot fork: {error}"),
                 }
             }
             if let Some(reason) = self.wait(py, imported) {
@@ -109,7 +118,10 @@ impl<'a> Zygote<'a> {
             self.hear_taken();
             self.children.reap();
         }
-        Ok(())
+        // What the import has registered is for once, and not for each worker.
+        py.import("atexit")?
+            .call_method0("_run_exitfuncs")
+            .map(drop)
     }
 
     fn application(&self) -> String {
@@ -148,14 +160,18 @@ impl<'a> Zygote<'a> {
             ..
         } = self;
         drop((orders, taken, children));
-        Spare {
+        let spare = Spare {
             start,
             zygote: pid,
             listener: requests,
             taken: &tells_taken,
             status,
+        };
+        match spare.take(py, imported) {
+            Some(taken) => spare::serve(py, taken, imported),
+            // It was never a worker: nothing of the application runs at its end.
+            None => py.import("os")?.call_method1("_exit", (0,)).map(drop),
         }
-        .live(py, imported)
     }
 
     /// Waits for something to happen; gives a reason to end.
@@ -169,7 +185,7 @@ impl<'a> Zygote<'a> {
             Err(error) => return Some(error.to_string()),
             Ok(true) => {
                 // One that is about to end says nothing: who asks may start the next one.
-                self.looked = self.began;
+                self.looked = None;
                 if let Some(reason) = self.reason_to_end(imported) {
                     return Some(reason);
                 }
@@ -190,9 +206,9 @@ impl<'a> Zygote<'a> {
 
     fn reason_to_end(&mut self, imported: &Imported<'_>) -> Option<String> {
         // Each spare looks for itself, at each request; here it is enough to look now and then.
-        let is_due = self.looked.elapsed() >= PAUSE;
+        let is_due = self.looked.is_none_or(|looked| looked.elapsed() >= PAUSE);
         if is_due || imported.noted.is_told_of_change() {
-            self.looked = Instant::now();
+            self.looked = Some(Instant::now());
             if let Some(change) = imported.noted.change() {
                 return Some(change);
             }
@@ -233,7 +249,12 @@ impl<'a> Zygote<'a> {
         let mut pids = [0; 4 * 64];
         while let Ok(count @ 1..) = rustix::io::read(&self.taken, &mut pids) {
             for pid in pids[..count].as_chunks().0 {
-                self.children.took(u32::from_ne_bytes(*pid));
+                let pid = u32::from_ne_bytes(*pid);
+                if pid == CHANGED {
+                    self.looked = None;
+                    continue;
+                }
+                self.children.took(pid);
                 self.served += 1;
                 self.lost = 0;
                 self.last = Instant::now();

@@ -15,11 +15,11 @@ use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use contract::descriptors::adopt;
 use contract::report;
-use contract::warm::{LOCK, ORDERS, REASON, REQUESTS, Start};
+use contract::warm::{LOCK, ORDERS, REASON, REASON_LIFE, REQUESTS, Start};
 use pyo3::prelude::*;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
@@ -32,6 +32,9 @@ use crate::{application, rehearsal, startup};
 
 /// An import that takes longer hangs.
 const IMPORT_LIMIT: u32 = 60;
+
+/// Until it is tried again where a file has changed: one that changes itself must not be tried at each request.
+const SOON: Duration = Duration::from_secs(2);
 
 /// Requests that wait for a spare.
 const BACKLOG: i32 = 1024;
@@ -62,11 +65,15 @@ pub fn live(py: Python<'_>, control: RawFd, lock: RawFd) -> PyResult<()> {
             zygote.run(py, &imported, lock)?;
         }
         Err(why) => {
-            let _ = match &why {
-                NotNow::Changed(_) => fs::remove_file(&reason),
-                NotNow::Refused(why) => fs::write(&reason, why),
+            let (why, age) = match why {
+                NotNow::Changed(why) => (why, REASON_LIFE.saturating_sub(SOON)),
+                NotNow::Refused(why) => (why, Duration::ZERO),
             };
-            let (NotNow::Changed(why) | NotNow::Refused(why)) = why;
+            let _ = File::create(&reason).and_then(|mut file| {
+                file.write_all(why.as_bytes())?;
+                // What is over soon is written as if some time had passed.
+                file.set_modified(SystemTime::now() - age)
+            });
             report::tell_line(
                 &format!("not warmed: {why}\n"),
                 start.job.error_log.as_deref(),
@@ -78,7 +85,7 @@ pub fn live(py: Python<'_>, control: RawFd, lock: RawFd) -> PyResult<()> {
 
 /// Why there is no zygote.
 enum NotNow {
-    /// A file has changed meanwhile: the next request may try again.
+    /// A file has changed meanwhile: a request may soon try again.
     Changed(String),
     /// It would be the same again.
     Refused(String),

@@ -22,6 +22,7 @@ use rustix::process::{
 use rustix::stdio;
 
 use super::Imported;
+use super::life::CHANGED;
 use crate::{request, startup, timing};
 
 /// Its value means nothing.
@@ -42,7 +43,7 @@ pub struct Spare<'a> {
 }
 
 /// A request that this process has.
-struct Taken {
+pub struct Taken {
     control: UnixStream,
     progress: OwnedFd,
     folder: OwnedFd,
@@ -51,29 +52,23 @@ struct Taken {
 }
 
 impl Spare<'_> {
-    /// Waits for a request, serves it, and ends the process. An error ends it, too: nothing was answered.
-    pub fn live(self, py: Python<'_>, imported: &Imported<'_>) -> PyResult<()> {
-        setpgid(None, None).map_err(io::Error::from)?;
-        self.tie_to_zygote()?;
-        reseed(py)?;
-        let taken = loop {
-            let socket = match accept_with(&self.listener, SocketFlags::CLOEXEC) {
-                Ok(socket) => UnixStream::from(socket),
-                Err(Errno::INTR) => {
-                    py.check_signals()?;
-                    continue;
+    /// Waits for a request; gives none when the zygote takes no more, or this process cannot serve one.
+    pub fn take(self, py: Python<'_>, imported: &Imported<'_>) -> Option<Taken> {
+        setpgid(None, None).ok()?;
+        self.tie_to_zygote().ok()?;
+        prepare(py).ok()?;
+        loop {
+            match accept_with(&self.listener, SocketFlags::CLOEXEC) {
+                // A client that goes away, or says what nobody understands, is nobody's request.
+                Ok(socket) => {
+                    if let Ok(Some(taken)) = self.consider(socket.into(), imported) {
+                        return Some(taken);
+                    }
                 }
-                // The zygote takes no requests any more.
-                Err(error) => return Err(io::Error::from(error).into()),
-            };
-            // A client that goes away, or says what nobody understands, is nobody's request.
-            if let Ok(Some(taken)) = self.consider(socket, imported) {
-                break taken;
+                Err(Errno::INTR) => py.check_signals().ok()?,
+                Err(_) => return None,
             }
-        };
-        let Self { listener, .. } = self;
-        drop(listener);
-        serve(py, taken, imported)
+        }
     }
 
     /// No spare outlives its zygote.
@@ -83,6 +78,11 @@ impl Spare<'_> {
             true => Ok(()),
             false => Err(io::Error::other("the zygote is gone")),
         }
+    }
+
+    /// Tells the zygote. A full pipe tells it as much as one more number would.
+    fn tell(&self, number: u32) {
+        let _ = rustix::io::write(self.taken, &number.to_ne_bytes());
     }
 
     /// Reads an offer, and accepts it if it is for us, nothing has changed, and nobody has withdrawn it.
@@ -102,6 +102,7 @@ impl Spare<'_> {
             true => imported.noted.change(),
         };
         if let Some(reason) = objection {
+            self.tell(CHANGED);
             passing::send(&socket, &[])?;
             (&socket).write_all(&Answer::Declined(reason).encode())?;
             return Ok(None);
@@ -121,8 +122,7 @@ impl Spare<'_> {
             return Ok(None);
         }
         rustix::io::write(&progress, &RUNNING.to_ne_bytes())?;
-        // A full pipe tells the zygote as much as one more number would.
-        let _ = rustix::io::write(self.taken, &pid.to_ne_bytes());
+        self.tell(pid);
         Ok(Some(Taken {
             control: socket,
             progress,
@@ -134,7 +134,7 @@ impl Spare<'_> {
 }
 
 /// Becomes the worker of a request.
-fn serve(py: Python<'_>, taken: Taken, imported: &Imported<'_>) -> PyResult<()> {
+pub fn serve(py: Python<'_>, taken: Taken, imported: &Imported<'_>) -> PyResult<()> {
     let entered = timing::now();
     let Taken {
         control,
@@ -214,8 +214,23 @@ impl Write for Control<'_> {
     }
 }
 
-/// What Python's own hooks do not know of: the generators of numpy and torch.
-fn reseed(py: Python<'_>) -> PyResult<()> {
+/// What was registered at import to run at the end belongs to the zygote, which outlives this process: a folder that
+/// it removes is everybody's. Only the logs are closed in each process.
+const FORGET_EXIT_HANDLERS: &std::ffi::CStr = c"
+import atexit, sys
+atexit._clear()
+if 'logging' in sys.modules:
+    atexit.register(sys.modules['logging'].shutdown)
+if 'weakref' in sys.modules:
+    finalize = sys.modules['weakref'].finalize
+    for each in list(finalize._registry):
+        each.atexit = False
+    finalize._registered_with_atexit = False
+";
+
+/// What a fork needs beside Python's own hooks: other handlers at exit, other seeds for numpy and torch.
+fn prepare(py: Python<'_>) -> PyResult<()> {
+    py.run(FORGET_EXIT_HANDLERS, None, None)?;
     let modules = py.import("sys")?.getattr("modules")?;
     for (module, function) in [("numpy.random", "seed"), ("torch.random", "seed")] {
         if modules.contains(module)? {

@@ -102,7 +102,7 @@ struct Stamp {
 /// A folder that was searched.
 struct Listing {
     modified: Option<(i64, i64)>,
-    names: Vec<OsString>,
+    names: HashSet<OsString>,
 }
 
 /// Files, folders, and what watches them.
@@ -260,7 +260,7 @@ impl Noted {
         Some(match (file, self.changed_folder()) {
             (Some(path), _) => format!("{} has changed", path.display()),
             (None, Some((folder, name))) => {
-                format!("{} came or went", folder.join(name).display())
+                format!("{} is new", folder.join(name).display())
             }
             (None, None) => "a file or a folder on the way to one has changed".to_owned(),
         })
@@ -307,15 +307,13 @@ impl Listing {
         }
     }
 
-    /// A name that has come or gone.
+    /// A name that has come. One that went was of no account, or its file was read and is watched.
     fn difference(&self, path: &Path) -> Option<OsString> {
         if self.modified.is_some() && self.modified == modified(path) {
             return None;
         }
-        let names = names(path);
-        let new = names.iter().find(|name| !self.names.contains(name));
-        let gone = || self.names.iter().find(|name| !names.contains(name));
-        new.or_else(gone).cloned()
+        let mut names = names(path).into_iter();
+        names.find(|name| !self.names.contains(name) && is_whole(&path.join(name)))
     }
 }
 
@@ -325,17 +323,28 @@ fn modified(path: &Path) -> Option<(i64, i64)> {
 }
 
 /// The names in a folder that an import or a search for settings would find.
-fn names(path: &Path) -> Vec<OsString> {
+fn names(path: &Path) -> HashSet<OsString> {
     let Ok(entries) = fs::read_dir(path) else {
-        return Vec::new();
+        return HashSet::new();
     };
-    let mut names: Vec<_> = entries
+    entries
         .flatten()
         .filter(is_found)
         .map(|entry| entry.file_name())
-        .collect();
-    names.sort();
-    names
+        .collect()
+}
+
+/// Whether there is something to import in a folder: applications make others, for their own use.
+fn is_whole(path: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(path) else {
+        return true;
+    };
+    let is_module = |name: &OsStr| {
+        [".py", ".so"]
+            .iter()
+            .any(|end| name.as_bytes().ends_with(end.as_bytes()))
+    };
+    entries.flatten().any(|entry| is_module(&entry.file_name()))
 }
 
 /// Modules, packages and settings; not what an application may write beside them.
@@ -442,12 +451,13 @@ mod tests {
         for noise in ["db.sqlite3-journal", "app.log", "log", "__pycache__"] {
             fs::write(folder.path().join(noise), "").unwrap();
         }
+        fs::create_dir(folder.path().join("uploads")).unwrap();
         assert_eq!(noted.change(), None);
         fs::write(folder.path().join(".flaskenv"), "").unwrap();
         assert!(noted.change().unwrap().contains(".flaskenv has changed"));
         let (folder, _, noted) = self::noted("a.py");
         fs::write(folder.path().join("local_settings.py"), "").unwrap();
-        assert!(noted.change().unwrap().contains("local_settings.py came"));
+        assert!(noted.change().unwrap().contains("local_settings.py is new"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use contract::handover::{BodyLength, Detail, Job};
-use contract::warm::{LOCK, REASON, Start};
+use contract::warm::{LOCK, REASON, REASON_LIFE, Start};
 use rustix::fs::{FlockOperation, MemfdFlags, flock, memfd_create};
 use rustix::process::{Pid, PidfdFlags, WaitOptions, getpid, pidfd_open, setsid, waitpid};
 use rustix::stdio;
@@ -22,9 +22,6 @@ use crate::python::boot::{self, EngineFile, Entry};
 use crate::runner::fork::{Side, fork};
 use crate::runner::{Request, limits, signals};
 use crate::wait;
-
-/// A zygote that could not be is not tried again for so long.
-const PAUSE: Duration = Duration::from_secs(60);
 
 /// The import begins when the cold request is over, or after this time: they would take each other's processor.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -86,9 +83,8 @@ pub fn start(request: &Request, seat: &Seat, when: When) -> io::Result<String> {
 }
 
 /// Whether there is neither a zygote nor one that starts.
-pub fn is_vacant(seat: &Seat) -> bool {
-    let path = seat.folder.join(LOCK);
-    let Ok(lock) = File::options().write(true).open(path) else {
+pub fn is_vacant(folder: &Path) -> bool {
+    let Ok(lock) = File::options().write(true).open(folder.join(LOCK)) else {
         return true;
     };
     flock(&lock, FlockOperation::NonBlockingLockShared).is_ok()
@@ -123,7 +119,7 @@ fn refusal(folder: &Path) -> Option<String> {
     let written = fs::metadata(&path)
         .and_then(|status| status.modified())
         .ok()?;
-    let is_recent = written.elapsed().is_ok_and(|age| age < PAUSE);
+    let is_recent = written.elapsed().is_ok_and(|age| age < REASON_LIFE);
     is_recent.then(|| {
         fs::read_to_string(&path)
             .unwrap_or_default()
