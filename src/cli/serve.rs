@@ -205,6 +205,15 @@ impl Options {
         if let Some(on) = self.warm {
             word("warm", on.to_string().as_ref());
         }
+        if let Some(time) = self.warm_idle {
+            word("warm-idle", time.as_secs_f64().to_string().as_ref());
+        }
+        if let Some(path) = &self.warm_rehearse {
+            word("warm-rehearse", path);
+        }
+        if let Some(number) = self.warm_spares {
+            word("warm-spares", number.to_string().as_ref());
+        }
         if let Some(on) = self.verbose {
             word("verbose", on.to_string().as_ref());
         }

@@ -2,6 +2,7 @@
 
 mod faults;
 mod freshness;
+mod listening;
 mod places;
 mod refusals;
 mod separation;

@@ -80,8 +80,17 @@ pub struct Child {
 enum Process {
     /// A child of this process.
     Own(process::Child),
-    /// A zygote's; and its report, when it has come.
-    Worker(Handed, Option<Ending>),
+    /// A zygote's; and how it ended, when that is known.
+    Worker(Handed, Option<Report>),
+}
+
+/// How a worker ended.
+#[derive(Clone, Copy)]
+enum Report {
+    /// By its own word.
+    Ended(Ending),
+    /// By its zygote's, if that could say it.
+    Died(Option<Death>),
 }
 
 impl Children {
@@ -182,43 +191,50 @@ impl Child {
     }
 
     fn status_now(&mut self) -> Option<ExitStatus> {
-        let now = Some(Instant::now());
         let exited = |code: u8| ExitStatus::from_raw(i32::from(code) << 8);
-        let report = match &mut self.process {
-            Process::Own(process) => return process.try_wait().ok().flatten(),
-            Process::Worker(handed, report) => {
-                if report.is_none() && matches!(wait::readable(&handed.control, now), Ok(true)) {
-                    *report = Ending::read(&mut handed.control).ok();
-                }
-                *report
-            }
-        };
-        match report {
+        if let Process::Own(process) = &mut self.process {
+            return process.try_wait().ok().flatten();
+        }
+        match self.report()? {
             // As the program itself would end.
-            Some(ending) => Some(exited(ending.outcome.exit_status())),
-            None if !self.ends_until(Instant::now()) => None,
-            None => Some(match self.death()? {
-                Death::Exited(code) => exited(code),
-                Death::Signalled(number) => ExitStatus::from_raw(number.into()),
-            }),
+            Report::Ended(ending) => Some(exited(ending.outcome.exit_status())),
+            Report::Died(Some(Death::Exited(code))) => Some(exited(code)),
+            Report::Died(Some(Death::Signalled(number))) => {
+                Some(ExitStatus::from_raw(number.into()))
+            }
+            Report::Died(None) => None,
         }
     }
 
-    /// How a worker ended, as its zygote says.
-    fn death(&self) -> Option<Death> {
-        match &self.process {
-            Process::Own(_) => None,
-            Process::Worker(handed, _) => handed.worker.death(Instant::now() + MOMENT),
+    /// How a worker ended, if it has.
+    fn report(&mut self) -> Option<Report> {
+        let has_ended = self.ends_until(Instant::now());
+        let Process::Worker(handed, report) = &mut self.process else {
+            return None;
+        };
+        if report.is_none() {
+            let now = Some(Instant::now());
+            // Its own word comes first: it may have ended right afterwards.
+            let told = matches!(wait::readable(&handed.control, now), Ok(true))
+                .then(|| Ending::read(&mut handed.control).ok())
+                .flatten();
+            *report = match told {
+                Some(ending) => Some(Report::Ended(ending)),
+                None if has_ended => {
+                    let death = handed.worker.death(Instant::now() + MOMENT);
+                    Some(Report::Died(death))
+                }
+                None => None,
+            };
         }
+        *report
     }
 
     /// Why there is no response from a worker, for which nobody else can answer.
     pub fn failure(&mut self) -> Option<Failure> {
-        match &self.process {
-            Process::Worker(_, None) => {
-                Some(parent::died(self.death(), Progress::Running, "its zygote"))
-            }
-            _ => None,
+        match self.report()? {
+            Report::Ended(_) => None,
+            Report::Died(death) => Some(parent::died(death, Progress::Running, "its zygote")),
         }
     }
 

@@ -1,0 +1,104 @@
+//! `serve --warm`: the listener hands requests to spares itself.
+
+use super::{Site, telling};
+use crate::support::listener::{Listener, Setup};
+use crate::support::until;
+
+/// A listener for the site's application; its zygotes are the site's.
+fn listen(site: &Site, options: &[&str]) -> Listener {
+    let setup = Setup::with(site.path("app.py"))
+        .variable("TMPDIR", site.path("run"))
+        .option("--warm")
+        .option("--verbose");
+    let setup = options
+        .iter()
+        .fold(setup, |setup, option| setup.option(option));
+    setup.start()
+}
+
+fn get(listener: &Listener, target: &str) -> crate::support::http::Reply {
+    listener.connect().exchange("GET", target, &[], b"")
+}
+
+/// The first request starts the zygote; gives its process.
+fn warmed(site: &Site, listener: &Listener) -> u32 {
+    get(listener, "/");
+    until("a zygote", || !site.zygotes().is_empty());
+    site.zygotes()[0]
+}
+
+#[test]
+fn nothing_is_executed_for_a_request() {
+    let site = Site::with(&telling(
+        "[os.getppid(), environ['QUERY_STRING'], environ['wsgi.input'].read()]",
+    ));
+    let listener = listen(&site, &[]);
+    let zygote = warmed(&site, &listener);
+    let reply = listener.connect().exchange("POST", "/?a=1", &[], b"body");
+    assert_eq!(reply.text(), format!("[{zygote}, 'a=1', b'body']"));
+    // As many as may run at once, one after another and side by side.
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mut connection = listener.connect();
+                for number in 0..25 {
+                    let target = format!("/?{number}");
+                    let reply = connection.exchange("GET", &target, &[], b"");
+                    let expected = format!("[{zygote}, '{number}', b'']");
+                    assert_eq!(reply.text(), expected);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_change_shows_at_the_next_request() {
+    let site = Site::with(&telling("'old'"));
+    let listener = listen(&site, &[]);
+    warmed(&site, &listener);
+    assert_eq!(get(&listener, "/").text(), "old");
+    site.write("app.py", &telling("'new'"));
+    assert_eq!(get(&listener, "/").text(), "new");
+}
+
+#[test]
+fn a_rehearsal_comes_before_the_first_request() {
+    let site = Site::with(
+        "seen = []\ndef application(environ, start_response):\n    \
+         seen.append(environ['PATH_INFO'])\n    \
+         start_response('200 OK', [])\n    return [' '.join(seen).encode()]\n",
+    );
+    let listener = listen(&site, &["--warm-rehearse=/rehearsed"]);
+    warmed(&site, &listener);
+    let text = get(&listener, "/asked").text();
+    listener.terminate();
+    assert_eq!(text, "/rehearsed /asked", "{}", listener.end().1);
+}
+
+#[test]
+fn a_worker_that_dies_or_hangs_is_answered_for() {
+    let site = Site::with(
+        "import os, signal, time\n\
+         def application(environ, start_response):\n    \
+             if environ['PATH_INFO'] == '/dies':\n        \
+                 os.kill(os.getpid(), signal.SIGKILL)\n    \
+             if environ['PATH_INFO'] == '/hangs':\n        \
+                 time.sleep(60)\n    \
+             start_response('200 OK', [])\n    \
+             return [b'fine']\n",
+    );
+    let listener = listen(&site, &["--timeout=0.5"]);
+    warmed(&site, &listener);
+    let reply = get(&listener, "/dies");
+    assert!(
+        reply.status == 500 && reply.text().contains("WC053"),
+        "{reply}"
+    );
+    let reply = get(&listener, "/hangs");
+    assert!(
+        reply.status == 504 && reply.text().contains("WC054"),
+        "{reply}"
+    );
+    assert_eq!(get(&listener, "/").text(), "fine");
+}
