@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::time::{Duration, SystemTime};
 
-use super::{Site, is_warm, telling};
+use super::{Site, by_worker, is_warm, telling};
 use crate::support::python;
 
 /// What is done to a site, and its name.
@@ -159,8 +159,7 @@ fn another_virtualenv_is_another_application() {
     make(".venv", "first");
     let request = site.request().without("WSGI_CGI_PYTHON");
     site.start_for(&request);
-    let done = request.done();
-    assert!(is_warm(&done), "{done}");
+    let done = by_worker(&request);
     assert_eq!(done.response().text(), "first");
     fs::rename(site.path(".venv"), site.path("gone")).unwrap();
     make(".venv", "other");

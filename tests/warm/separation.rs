@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::os::unix::process::CommandExt;
 
-use super::{Site, is_warm, telling};
+use super::{Site, by_worker, is_warm, telling};
 
 /// Tells what it finds, then changes all of it.
 const CHANGES_EVERYTHING: &str = "
@@ -115,8 +115,7 @@ fn deployments_do_not_share_a_zygote() {
         site.start_for(&request);
         assert_eq!(site.zygotes().len(), number + 1);
         for host in ["one", "two"] {
-            let done = request.clone().variable("HTTP_HOST", host).done();
-            assert!(is_warm(&done), "{done}");
+            let done = by_worker(&request.clone().variable("HTTP_HOST", host));
             // The import saw the deployment, and no request.
             let expected = format!("[('{setting}', None), ");
             assert!(done.response().text().starts_with(&expected), "{done}");
@@ -170,8 +169,7 @@ fn numpy_and_pandas_can_be_warmed_and_their_generators_differ() {
     site.start_for(&request);
     let answers: HashSet<String> = (0..5)
         .map(|_| {
-            let done = request.done();
-            assert!(is_warm(&done), "{done}");
+            let done = by_worker(&request);
             done.response().text()
         })
         .collect();

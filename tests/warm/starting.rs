@@ -8,7 +8,7 @@ use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Site, is_warm, telling, until_gone};
+use super::{Site, by_worker, is_warm, telling, until_gone};
 use crate::support::until;
 
 /// A virtualenv with numpy and pandas.
@@ -132,8 +132,7 @@ fn a_rehearsal_is_one_request_before_the_first() {
     let request = site.request().option("--warm-rehearse=/warm?up=1");
     site.start_for(&request);
     for _ in 0..2 {
-        let done = request.done();
-        assert!(is_warm(&done), "{done}");
+        let done = by_worker(&request);
         assert_eq!(done.response().text(), "/warm?up=1 /?");
     }
 }
