@@ -43,10 +43,26 @@ fn main() -> Result<(), Box<dyn Error>> {
         .join("libwsgi_cgi_engine.so");
     println!("cargo::rustc-env=WSGI_CGI_ENGINE={}", engine.display());
 
-    // The unwinder is linked in: one library less to find and load at each start of the program.
-    let scripts = PathBuf::from(variable("OUT_DIR")?).join("link");
-    fs::create_dir_all(&scripts)?;
-    fs::write(scripts.join("libgcc_s.so"), "INPUT(-lgcc_eh)\n")?;
-    println!("cargo::rustc-link-search=native={}", scripts.display());
+    // The executable is static, at a fixed address: no library is found, loaded and bound at each start of the
+    // program. rustc asks for shared libraries all the same: by these names it gets the others.
+    let libraries = PathBuf::from(variable("OUT_DIR")?).join("static");
+    fs::create_dir_all(&libraries)?;
+    for name in ["c", "dl", "m", "pthread", "rt", "util"] {
+        let archive = format!("INPUT(-l:lib{name}.a)\n");
+        fs::write(libraries.join(format!("lib{name}.so")), archive)?;
+    }
+    fs::write(libraries.join("libgcc_s.so"), "INPUT(-lgcc_eh)\n")?;
+    let search = format!("-L{}", libraries.display());
+    for argument in ["-static", "-no-pie", &search] {
+        println!("cargo::rustc-link-arg-bins={argument}");
+    }
+    // What Rust's library uses where it is linked, and nothing else asks for: posix_spawn with a folder (else it
+    // forks), and destructors of threads.
+    for name in [
+        "posix_spawn_file_actions_addchdir_np",
+        "__cxa_thread_atexit_impl",
+    ] {
+        println!("cargo::rustc-link-arg-bins=-Wl,-u,{name}");
+    }
     Ok(())
 }

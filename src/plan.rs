@@ -1,6 +1,7 @@
 //! What was meant by a command line: plain values, nothing left to interpret.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -85,8 +86,8 @@ pub struct ServePlan {
 /// One `--bind`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bind {
-    /// `HOST:PORT`.
-    Address(String),
+    /// `ADDRESS:PORT`.
+    Address(SocketAddr),
     /// `unix:PATH`.
     Unix(PathBuf),
 }

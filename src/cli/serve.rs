@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::net::Ipv4Addr;
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -155,17 +156,16 @@ fn bind(text: &str) -> Result<Bind, String> {
             path => Ok(Bind::Unix(PathBuf::from(path))),
         };
     }
+    let local = |port: u16| Bind::Address((Ipv4Addr::LOCALHOST, port).into());
     // A bare port is one of this machine's.
-    let address = match text.parse::<u16>() {
-        Ok(port) => format!("127.0.0.1:{port}"),
-        Err(_) => text.to_owned(),
-    };
-    let port = address
-        .rsplit_once(':')
-        .map(|(_, port)| port.parse::<u16>());
-    match port {
-        Some(Ok(_)) => Ok(Bind::Address(address)),
-        _ => Err("not HOST:PORT, [ADDRESS]:PORT or unix:PATH".into()),
+    let port = text.strip_prefix("localhost:").unwrap_or(text);
+    if let Ok(port) = port.parse() {
+        return Ok(local(port));
+    }
+    // Other names are for a resolver, which is no part of a static executable (see build.rs).
+    match text.parse() {
+        Ok(address) => Ok(Bind::Address(address)),
+        Err(_) => Err("not ADDRESS:PORT, [ADDRESS]:PORT, localhost:PORT, PORT or unix:PATH".into()),
     }
 }
 
@@ -247,17 +247,19 @@ mod tests {
             "unix:/run/x",
             "--bind",
             "8080",
+            "--bind=localhost:1",
             "app.py",
         ]);
-        let address = |text: &str| Bind::Address(text.into());
+        let address = |text: &str| Bind::Address(text.parse().unwrap());
         let expected = [
             address("127.0.0.1:0"),
             address("[::1]:80"),
             Bind::Unix("/run/x".into()),
             address("127.0.0.1:8080"),
+            address("127.0.0.1:1"),
         ];
         assert_eq!(plan.unwrap().binds, expected);
-        for wrong in ["localhost", "unix:", "a:b", "1.2.3.4:99999"] {
+        for wrong in ["localhost", "unix:", "a:b", "example:80", "1.2.3.4:99999"] {
             assert!(self::plan(&["--bind", wrong, "app.py"]).is_err(), "{wrong}");
         }
     }

@@ -1,18 +1,16 @@
-//! Becomes the interpreter: its shared library is loaded here, or its program is executed.
-#![allow(unsafe_code)]
+//! Becomes the interpreter: its program is executed, and imports the engine.
 
-use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int};
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use contract::handover::Site;
-use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LOCAL, RTLD_NOW};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
 
@@ -21,12 +19,6 @@ use crate::wait;
 
 /// The engine, built by build.rs: an extension module for every CPython from 3.9 on.
 static ENGINE: &[u8] = include_bytes!(env!("WSGI_CGI_ENGINE"));
-
-const MODULE: &CStr = c"_wsgi_cgi";
-
-type Initializer = unsafe extern "C" fn() -> *mut std::ffi::c_void;
-type AppendInittab = unsafe extern "C" fn(*const c_char, Initializer) -> c_int;
-type BytesMain = unsafe extern "C" fn(c_int, *mut *mut c_char) -> c_int;
 
 /// What the engine is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,27 +52,13 @@ pub fn start(
         control.as_raw_fd(),
         other.as_raw_fd()
     );
-    match &interpreter.library {
-        Some(library) => {
-            flags.extend(["-c".into(), format!("import _wsgi_cgi;{serve}").into()]);
-            embed(&interpreter.program, library, flags, engine, &control)
-        }
-        None => {
-            wait_for(&control)?;
-            engine.keep_open()?;
-            fcntl_setfd(&control, FdFlags::empty())?;
-            fcntl_setfd(&other, FdFlags::empty())?;
-            flags.extend(["-c".into(), engine.import_statement(&serve).into()]);
-            let error = Command::new(&interpreter.program).args(flags).exec();
-            Err(error).context("cannot be executed")
-        }
-    }
-}
-
-/// Ends the process at once, as a child whose interpreter could not be started.
-pub fn leave() -> ! {
-    // SAFETY: `_exit` runs nothing of this process; the parent answers for it.
-    unsafe { nix::libc::_exit(1) }
+    wait::readable(&control, None)?;
+    engine.keep_open()?;
+    fcntl_setfd(&control, FdFlags::empty())?;
+    fcntl_setfd(&other, FdFlags::empty())?;
+    flags.extend(["-c".into(), engine.import_statement(&serve).into()]);
+    let error = Command::new(&interpreter.program).args(flags).exec();
+    Err(error).context("cannot be executed")
 }
 
 /// `-I`: the application's environment decides what is imported, not PYTHON* and the user's folders.
@@ -119,55 +97,6 @@ fn flags(site: Site, environment: &[(Vec<u8>, Vec<u8>)]) -> Vec<OsString> {
         }
     }
     flags
-}
-
-fn embed(
-    program: &Path,
-    library: &Path,
-    flags: Vec<OsString>,
-    engine: EngineFile,
-    control: &OwnedFd,
-) -> Result<()> {
-    let arguments = std::iter::once(program.as_os_str().to_owned()).chain(flags);
-    let arguments: Vec<CString> = arguments
-        .map(|argument| CString::new(argument.as_bytes()))
-        .collect::<Result<_, _>>()
-        .context("an argument holds a NUL byte")?;
-    // SAFETY: loading runs the initializers of the interpreter that the deployment chose, as
-    // executing its program would. Global: the engine finds the interpreter's functions there. Now:
-    // most of its thousand functions are called at its start, and one by one they are found slower.
-    let python = unsafe { Library::open(Some(library), RTLD_NOW | RTLD_GLOBAL) }
-        .with_context(|| format!("cannot load {}", library.display()))?;
-    wait_for(control)?;
-    let file = engine;
-    let engine = file.load()?;
-    file.remove();
-    drop(file);
-    // SAFETY: the symbol is in the stable ABI of every CPython from 3.9 on, with this type.
-    let append = unsafe { python.get::<AppendInittab>(b"PyImport_AppendInittab\0") }?;
-    // SAFETY: as above.
-    let main = unsafe { python.get::<BytesMain>(b"Py_BytesMain\0") }?;
-    // SAFETY: the engine exports its module's initializer under the name that Python prescribes.
-    let initialize = unsafe { engine.get::<Initializer>(b"PyInit__wsgi_cgi\0") }?;
-    // SAFETY: no interpreter runs in this process yet, as the function demands; the name is static.
-    if unsafe { append(MODULE.as_ptr(), *initialize) } != 0 {
-        bail!("no memory for the engine");
-    }
-    let mut pointers: Vec<*mut c_char> = arguments
-        .iter()
-        .map(|argument| argument.as_ptr().cast_mut())
-        .collect();
-    pointers.push(std::ptr::null_mut());
-    let count = c_int::try_from(arguments.len())?;
-    // SAFETY: `count` strings that end with NUL, behind them a null pointer, all alive during the
-    // call; Python copies them and does not write to them.
-    let status = unsafe { main(count, pointers.as_mut_ptr()) };
-    bail!("the interpreter ended with status {status}")
-}
-
-fn wait_for(control: &OwnedFd) -> Result<()> {
-    wait::readable(control, None)?;
-    Ok(())
 }
 
 /// The engine where the loader can open it. The front makes it before it forks; while the child
@@ -223,21 +152,6 @@ impl EngineFile {
         }
     }
 
-    fn load(&self) -> Result<Library> {
-        // SAFETY: these are the bytes that our own build made.
-        let loaded = unsafe { Library::open(Some(&self.path), RTLD_NOW | RTLD_LOCAL) };
-        match (loaded, &self.place) {
-            // The system may forbid to execute what is in memory only.
-            (Err(_), Place::Memory(_)) => {
-                let file = Self::on_disk()?;
-                let loaded = file.load();
-                file.remove();
-                loaded
-            }
-            (loaded, _) => loaded.context("cannot load the engine"),
-        }
-    }
-
     /// Removes what is on disk, when the request is over.
     pub fn remove(&self) {
         if let Place::Disk = self.place {
@@ -257,19 +171,33 @@ impl EngineFile {
     fn import_statement(self, then: &str) -> String {
         // Digits, or what `tempfile` makes: nothing that Python would take for an escape.
         let path = self.path.display();
-        let clean_up = match self.place {
-            Place::Memory(file) => format!("import posix;posix.close({})", file.into_raw_fd()),
-            Place::Disk => format!("import posix;posix.unlink('{path}')"),
+        let import = match self.place {
+            // The system may forbid to execute what is in memory only.
+            Place::Memory(file) => format!(
+                "try:_wsgi_cgi=load('{path}')\n\
+                 except ImportError:\n \
+                 import tempfile\n \
+                 with tempfile.NamedTemporaryFile(prefix='wsgi-cgi-',suffix='.so') as f:\n  \
+                 with open('{path}','rb') as m:f.write(m.read())\n  \
+                 f.flush()\n  \
+                 _wsgi_cgi=load(f.name)\n\
+                 import posix;posix.close({})\n",
+                file.into_raw_fd()
+            ),
+            Place::Disk => {
+                format!("_wsgi_cgi=load('{path}')\nimport posix;posix.unlink('{path}')\n")
+            }
         };
         format!(
             "import sys\n\
              if sys.version_info<(3,9):sys.exit('wsgi-cgi needs Python 3.9 or newer; this is '+sys.version)\n\
              import _frozen_importlib as b,_frozen_importlib_external as e\n\
-             s=b.ModuleSpec('_wsgi_cgi',e.ExtensionFileLoader('_wsgi_cgi','{path}'),origin='{path}')\n\
-             _wsgi_cgi=b.module_from_spec(s)\n\
-             s.loader.exec_module(_wsgi_cgi)\n\
-             {clean_up}\n\
-             {then}\n"
+             def load(path):\n \
+             s=b.ModuleSpec('_wsgi_cgi',e.ExtensionFileLoader('_wsgi_cgi',path),origin=path)\n \
+             m=b.module_from_spec(s)\n \
+             s.loader.exec_module(m)\n \
+             return m\n\
+             {import}{then}\n"
         )
     }
 }

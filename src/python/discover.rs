@@ -61,8 +61,6 @@ pub struct Interpreter {
     pub virtualenv: Option<Virtualenv>,
     /// Major and minor version. None where no name tells it: the program finds out when it runs.
     pub version: Option<(u8, u8)>,
-    /// The shared library to load. None where the program is to be run as it is.
-    pub library: Option<PathBuf>,
     /// How it was chosen, a clause: `the virtualenv /srv/app/.venv beside the application`.
     pub reason: String,
     /// What was passed over on the way, for `-v` and `check`.

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal};
 
 use crate::python::boot::{self, EngineFile, Entry};
 use crate::runner::drain::drain;
-use crate::runner::fork::{Side, fork};
+use crate::runner::fork::{Side, fork, leave};
 use crate::runner::parent::{Ended, Parent};
 use crate::runner::{Request, limits, signals};
 
@@ -33,7 +33,7 @@ pub fn serve(mut request: Request) -> io::Result<Ended> {
             let error = child(&request, parent, engine, childs_control.into(), progress);
             let text = format!("{}: {error:#}\n", request.interpreter.program.display());
             contract::report::tell_line(&text, request.job.error_log.as_deref());
-            boot::leave();
+            leave();
         }
         Side::Parent(child) => {
             drop(childs_control);

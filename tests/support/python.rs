@@ -1,5 +1,6 @@
 //! The interpreters of this machine: every CPython from 3.9 on, with a shared libpython and without.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -67,21 +68,28 @@ pub fn with_library() -> PathBuf {
         symlink(&found, folder.join("lib").join(&library)).unwrap();
         let text = "int Py_BytesMain(int, char **);\n\
                     int main(int count, char **words) { return Py_BytesMain(count, words); }\n";
-        fs::write(folder.join("main.c"), text).unwrap();
         let program = folder.join("bin").join(name);
-        let made = Command::new("gcc")
-            .arg("-o")
-            .args([&program, &folder.join("main.c"), &found])
-            .output()
-            .unwrap();
-        assert!(
-            made.status.success(),
-            "{}",
-            String::from_utf8_lossy(&made.stderr)
-        );
+        compile(text, &[found.as_os_str()], &program);
         program
     })
     .clone()
+}
+
+/// Compiles a C program, or with `-shared` a library.
+pub fn compile(text: &str, arguments: &[&OsStr], result: &Path) {
+    let source = result.with_extension("c");
+    fs::write(&source, text).unwrap();
+    let made = Command::new("gcc")
+        .arg("-o")
+        .args([result, &source])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
 }
 
 /// A fresh virtualenv without packages, in `folder`; gives its interpreter.

@@ -26,6 +26,7 @@ mod trouble;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
@@ -55,7 +56,7 @@ use crate::plan::{Bind, Listing, ServePlan};
 use crate::runner::signals;
 use crate::source::{self, Found};
 
-const DEFAULT_ADDRESS: &str = "127.0.0.1:8000";
+const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
 
 /// What a child gets of our own environment, beside the variables `WSGI_CGI_*` and `LC_*`.
 const PASSED_ON: [&str; 13] = [
@@ -132,7 +133,7 @@ fn prepare(
         sockets.push(Socket::bind(bind).map_err(wrong)?);
     }
     if sockets.is_empty() {
-        let default = Bind::Address(DEFAULT_ADDRESS.into());
+        let default = Bind::Address(DEFAULT_ADDRESS);
         sockets.push(Socket::bind(&default).map_err(wrong)?);
     }
     let debug = match plan.debug {

@@ -28,7 +28,7 @@ impl Socket {
     pub fn bind(bind: &Bind) -> anyhow::Result<Self> {
         let socket = match bind {
             Bind::Address(address) => {
-                let listener = TcpListener::bind(address.as_str())
+                let listener = TcpListener::bind(address)
                     .with_context(|| format!("cannot listen on {address}"))?;
                 Self::Tcp(listener)
             }

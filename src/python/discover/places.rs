@@ -218,7 +218,7 @@ mod tests {
             request.option = named(path);
             request.search_path = Some(bin.as_os_str());
             let found = find(&request).unwrap();
-            assert_eq!(found.library, Some(tree.library("opt", "3.12")));
+            assert_eq!(found.version, Some((3, 12)));
             assert_eq!(found.virtualenv, None);
         }
     }

@@ -15,14 +15,9 @@ pub(super) struct Program {
     pub real: PathBuf,
     /// What runs it.
     pub form: Form,
-    /// Whether the interpreter is in the file itself, not in a shared library that it loads.
-    pub is_whole: bool,
     /// Device and inode: two names with the same are one file.
     pub identity: (u64, u64),
 }
-
-/// A program that only loads libpython has some ten kilobytes, one that is the interpreter has millions.
-const WHOLE: u64 = 1 << 20;
 
 /// What a program file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +78,6 @@ impl Program {
             path: path.to_path_buf(),
             real,
             form,
-            is_whole: metadata.size() > WHOLE,
             identity: (metadata.dev(), metadata.ino()),
         }
     }
@@ -106,18 +100,18 @@ pub(super) fn is_absence(error: &io::Error) -> bool {
 
 /// What the name of an interpreter's file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Build<'a> {
-    /// `python3.12`, or `python3.12d` with the ABI flag `d`.
-    CPython { version: (u8, u8), abi: &'a str },
+pub(super) enum Build {
+    /// `python3.12`, or `python3.12d`, a debug build.
+    CPython { version: (u8, u8) },
     /// `python3.13t`: extension modules with the stable ABI do not load.
     FreeThreaded,
     /// Another implementation, by its name.
     Other(&'static str),
 }
 
-impl<'a> Build<'a> {
+impl Build {
     /// Reads the last part of `path`; None where it tells no version.
-    pub fn named(path: &'a Path) -> Option<Self> {
+    pub fn named(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
         if name.starts_with("pypy") {
             return Some(Self::Other("PyPy"));
@@ -134,7 +128,7 @@ impl<'a> Build<'a> {
             return Some(Self::FreeThreaded);
         }
         let version = (major.parse().ok()?, minor.parse().ok()?);
-        Some(Self::CPython { version, abi })
+        Some(Self::CPython { version })
     }
 }
 
@@ -145,18 +139,17 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::Path;
 
-    fn named(path: &str) -> Option<Build<'_>> {
+    fn named(path: &str) -> Option<Build> {
         Build::named(Path::new(path))
     }
 
     #[test]
     fn names_tell_the_build() {
-        let plain = |version| Some(Build::CPython { version, abi: "" });
+        let plain = |version| Some(Build::CPython { version });
         assert_eq!(named("/usr/bin/python3.12"), plain((3, 12)));
         assert_eq!(named("python2.7"), plain((2, 7)));
         assert_eq!(named("/usr/libexec/platform-python3.6"), plain((3, 6)));
-        let (version, abi) = ((3, 11), "d");
-        assert_eq!(named("python3.11d"), Some(Build::CPython { version, abi }));
+        assert_eq!(named("python3.11d"), plain((3, 11)));
         assert_eq!(named("python3.13t"), Some(Build::FreeThreaded));
         assert_eq!(named("python3.14td"), Some(Build::FreeThreaded));
         assert_eq!(named("pypy3.10"), Some(Build::Other("PyPy")));

@@ -72,16 +72,11 @@ impl Tree {
         self.executable(name, "\x7fELF and so on");
     }
 
-    /// An installation as `make install` leaves it, with its shared library.
+    /// An installation as `make install` leaves it.
     pub fn base(&self, prefix: &str, version: &str) {
         self.program(&format!("{prefix}/bin/python{version}"));
         self.link(format!("python{version}"), &format!("{prefix}/bin/python3"));
         self.link("python3", &format!("{prefix}/bin/python"));
-        self.file(&format!("{prefix}/lib/libpython{version}.so.1.0"), "");
-    }
-
-    pub fn library(&self, prefix: &str, version: &str) -> PathBuf {
-        self.path(&format!("{prefix}/lib/libpython{version}.so.1.0"))
     }
 
     /// As `python -m venv` leaves it.

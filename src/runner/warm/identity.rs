@@ -119,13 +119,6 @@ impl Identity {
         }
         add(callable.as_deref().unwrap_or_default().as_bytes());
         add(&path(&request.interpreter.program));
-        add(&path(
-            request
-                .interpreter
-                .library
-                .as_deref()
-                .unwrap_or(Path::new("")),
-        ));
         match packages {
             Packages::System => add(b"system"),
             Packages::Virtualenv(prefix) => add(&path(prefix)),

@@ -19,7 +19,7 @@ use super::identity::of_deployment;
 use super::place;
 use crate::plan::Limits;
 use crate::python::boot::{self, EngineFile, Entry};
-use crate::runner::fork::{Side, fork};
+use crate::runner::fork::{Side, fork, leave};
 use crate::runner::{Request, limits, signals};
 use crate::wait;
 
@@ -77,7 +77,7 @@ pub fn start(request: &Request, seat: &Seat, when: When) -> io::Result<String> {
             {
                 let _ = fs::write(seat.folder.join(REASON), format!("{error:#}\n"));
             }
-            boot::leave()
+            leave()
         }
     }
 }
