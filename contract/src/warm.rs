@@ -107,6 +107,9 @@ pub struct Status {
 }
 
 impl Offer {
+    /// In bytes: most are shorter.
+    pub const USUAL: usize = 8192;
+
     /// The whole message, its length first.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Encoder::new();
@@ -143,6 +146,9 @@ impl Offer {
 }
 
 impl Answer {
+    /// Of an acceptance, in bytes. Another message may follow it.
+    pub const ACCEPTANCE: usize = 14;
+
     /// The whole message, its length first.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Encoder::new();

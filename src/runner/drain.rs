@@ -40,7 +40,7 @@ pub fn drain(length: BodyLength, consumed: u64) {
 /// No more is taken in; what had arrived is thrown away.
 fn drain_socket() -> io::Result<()> {
     shutdown(stdin(), Shutdown::Read)?;
-    let mut buffer = [0; 16 * 1024];
+    let mut buffer = vec![0; 16 * 1024];
     loop {
         match recv(stdin(), &mut buffer[..], RecvFlags::DONTWAIT) {
             Ok((0, _)) | Err(Errno::AGAIN) => return Ok(()),
@@ -51,7 +51,7 @@ fn drain_socket() -> io::Result<()> {
 }
 
 fn drain_pipe(mut left: u64) -> io::Result<()> {
-    let mut buffer = [0; 64 * 1024];
+    let mut buffer = vec![0; 64 * 1024];
     while left > 0 {
         if !wait::readable(stdin(), Some(Instant::now() + PATIENCE))? {
             break;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::os::unix::process::CommandExt;
 
-use super::{Site, by_worker, is_warm, telling};
+use super::{Site, by_worker, is_warm, telling, until};
 
 /// Tells what it finds, then changes all of it.
 const CHANGES_EVERYTHING: &str = "
@@ -126,6 +126,22 @@ fn deployments_do_not_share_a_zygote() {
     assert!(!is_warm(&elsewhere.done()));
     let other = site.request().option("--path=/tmp");
     assert!(!is_warm(&other.done()));
+}
+
+/// What the import has registered may send what a request has left: it runs for each, as it does cold.
+#[test]
+fn exit_handlers_of_the_import_run_for_each_request() {
+    let site = Site::with(&format!(
+        "import atexit, os\natexit.register(lambda: open('ended-' + str(os.getpid()), 'w').close())\n{}",
+        telling("os.getpid()")
+    ));
+    site.start();
+    for _ in 0..3 {
+        let pid = site.warm();
+        until("the handler", || {
+            site.path(&format!("ended-{pid}")).exists()
+        });
+    }
 }
 
 /// A folder that the import makes and the end of the process removes: it is there as long as the zygote is.

@@ -1,4 +1,5 @@
-//! Hears of what an application does while it is imported (PEP 578): files, folders, threads, sockets, databases.
+//! Hears of what an application does while it is imported (PEP 578): files and folders that it reads; threads,
+//! sockets, databases and temporary files that it makes.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -13,10 +14,10 @@ use super::watch;
 /// A hook cannot be taken away; after the import it does nothing.
 static IS_LISTENING: AtomicBool = AtomicBool::new(false);
 
-/// Where threads, sockets and databases were made.
+/// Where threads, sockets, databases and temporary files were made.
 static MADE: Mutex<Vec<Made>> = Mutex::new(Vec::new());
 
-/// Something that a fork may not have two of.
+/// Something that two forks may not both have.
 #[derive(Clone, Debug)]
 pub struct Made {
     /// The event's name in PEP 578.
@@ -117,7 +118,9 @@ fn hear(event: &Bound<'_, PyString>, arguments: &Bound<'_, PyAny>) {
         name @ ("_thread.start_new_thread"
         | "_thread.start_joinable_thread"
         | "socket.__new__"
-        | "sqlite3.connect") => remember(event.py(), name),
+        | "sqlite3.connect"
+        | "tempfile.mkdtemp"
+        | "tempfile.mkstemp") => remember(event.py(), name),
         _ => {}
     }
 }

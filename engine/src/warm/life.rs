@@ -1,7 +1,7 @@
 //! A zygote's life, after the import: forks, reaps, answers orders, and retires.
 
 use std::io::{self, PipeReader};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use contract::handover::Source;
@@ -15,7 +15,9 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, getpid};
 
 use super::children::Children;
+use super::memory::Touched;
 use super::spare::{self, Spare};
+use super::watch::is_readable;
 use super::{Imported, disappear, orders};
 
 /// A new one has another seed of its hashes, and other addresses.
@@ -27,6 +29,9 @@ const LOST_LIMIT: u32 = 10;
 
 /// How often what no kernel tells about is looked at, and spares that nobody needs are let go.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// A request has this long before its spare is replaced, unless another one waits: the fork would take its processor.
+const REST: Duration = Duration::from_millis(20);
 
 /// Told by a spare that has seen a change, in the place of its process number.
 pub const CHANGED: u32 = 0;
@@ -44,6 +49,7 @@ pub struct Zygote<'a> {
     taken: OwnedFd,
     tells_taken: OwnedFd,
     children: Children,
+    touched: Touched,
     served: u64,
     wanted: usize,
     lost: u32,
@@ -76,6 +82,7 @@ impl<'a> Zygote<'a> {
             taken,
             tells_taken,
             children: Children::default(),
+            touched: Touched::new()?,
             served: 0,
             wanted: start
                 .spares
@@ -93,7 +100,7 @@ impl<'a> Zygote<'a> {
         ));
         let mut lock = Some(lock);
         let reason = loop {
-            if self.children.spares() < self.wanted {
+            if self.children.spares() < self.wanted && self.rest().is_zero() {
                 match self.fork(py) {
                     Ok(Side::Zygote) => continue,
                     Ok(Side::Child(status)) => {
@@ -114,7 +121,7 @@ impl<'a> Zygote<'a> {
         let _ = shutdown(&self.requests, Shutdown::Both);
         drop(lock);
         while !self.children.is_empty() {
-            self.poll(imported, None).map_err(io::Error::from)?;
+            self.poll(imported, None, None).map_err(io::Error::from)?;
             self.hear_taken();
             self.children.reap();
         }
@@ -156,6 +163,7 @@ impl<'a> Zygote<'a> {
             taken,
             tells_taken,
             children,
+            touched,
             pid,
             ..
         } = self;
@@ -165,6 +173,7 @@ impl<'a> Zygote<'a> {
             zygote: pid,
             listener: requests,
             taken: &tells_taken,
+            touched: &touched,
             status,
         };
         match spare.take(py, imported) {
@@ -178,8 +187,13 @@ impl<'a> Zygote<'a> {
     fn wait(&mut self, py: Python<'_>, imported: &Imported<'_>) -> Option<String> {
         let now = Instant::now();
         let end = (self.last + self.start.idle).min(self.began + AGE_LIMIT);
-        let limit = end.saturating_duration_since(now).min(PAUSE);
-        let polled = self.poll(imported, Some(limit));
+        let mut limit = end.saturating_duration_since(now).min(PAUSE);
+        if self.children.spares() < self.wanted {
+            limit = limit.min(self.rest());
+        }
+        // A request that waits is a spare's, if there is one.
+        let requests = (self.children.spares() == 0).then(|| self.requests.as_fd());
+        let polled = self.poll(imported, Some(limit), requests);
         match polled {
             Err(Errno::INTR) => return py.check_signals().err().map(|_| "it was told to".into()),
             Err(error) => return Some(error.to_string()),
@@ -228,13 +242,27 @@ impl<'a> Zygote<'a> {
         None
     }
 
+    /// How long to wait until a spare is forked.
+    fn rest(&self) -> Duration {
+        match self.children.workers() == 0 || is_readable(&self.requests) {
+            true => Duration::ZERO,
+            false => REST.saturating_sub(self.last.elapsed()),
+        }
+    }
+
     /// Gives whether somebody asks.
-    fn poll(&self, imported: &Imported<'_>, limit: Option<Duration>) -> Result<bool, Errno> {
+    fn poll(
+        &self,
+        imported: &Imported<'_>,
+        limit: Option<Duration>,
+        requests: Option<BorrowedFd<'_>>,
+    ) -> Result<bool, Errno> {
         let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
         let children: Vec<_> = self.children.processes().collect();
         let fixed = [self.orders.as_fd(), self.taken.as_fd()];
         let changes = imported.noted.inotify().map(AsFd::as_fd);
-        let all: Vec<_> = fixed.into_iter().chain(children).chain(changes).collect();
+        let others = children.into_iter().chain(changes).chain(requests);
+        let all: Vec<_> = fixed.into_iter().chain(others).collect();
         let mut polled: Vec<_> = all
             .iter()
             .map(|descriptor| PollFd::new(descriptor, PollFlags::IN))
@@ -262,13 +290,13 @@ impl<'a> Zygote<'a> {
         }
     }
 
-    /// All spares taken: that was too few.
+    /// A request waits, and there is no spare: that was too few.
     fn follow_load(&mut self) {
         if self.start.spares.is_some() {
             return;
         }
         let most = usize::try_from(self.start.most_spares).unwrap_or(1);
-        if self.children.spares() == 0 {
+        if self.children.spares() == 0 && is_readable(&self.requests) {
             self.wanted = (self.wanted * 2).min(most).max(1);
         }
     }

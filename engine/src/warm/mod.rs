@@ -4,6 +4,7 @@
 mod audit;
 mod children;
 mod life;
+mod memory;
 mod orders;
 mod safety;
 mod spare;
@@ -47,6 +48,17 @@ pub struct Imported<'py> {
     pub noted: Noted,
     /// How long it took.
     pub took: Duration,
+    /// Who runs what it has registered for the end of the process.
+    pub exit_handlers: ExitHandlers,
+}
+
+/// Who runs the exit handlers that an import has registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitHandlers {
+    /// Each process, as it would cold: they may send what the request has left to be sent.
+    OfAll,
+    /// The zygote alone: the import has made temporary files, which they may remove.
+    OfZygote,
 }
 
 /// Reads what to be from `control`; holds `lock` as long as it takes requests. Ends the process.
@@ -121,12 +133,17 @@ fn prepare<'a, 'py>(
     if let Some(change) = noted.change() {
         return Err(NotNow::Changed(change));
     }
+    let has_temporary_files = made.iter().any(|made| made.event.starts_with("tempfile."));
     let wrong = |error: io::Error| failed("cannot take requests", &error);
     let zygote = Zygote::new(start, began, |name| appear(&start.folder, name)).map_err(wrong)?;
     let imported = Imported {
         application,
         noted,
         took,
+        exit_handlers: match has_temporary_files {
+            true => ExitHandlers::OfZygote,
+            false => ExitHandlers::OfAll,
+        },
     };
     Ok((zygote, imported))
 }
@@ -149,6 +166,7 @@ fn import<'py>(py: Python<'py>, start: &Start) -> Result<Import<'py>, String> {
     let (noted, made) = audit::finish(py).map_err(raised)?;
     let gc = py.import("gc").map_err(raised)?;
     gc.call_method0("freeze").map_err(raised)?;
+    memory::use_huge_pages();
     Ok((application, noted, made))
 }
 

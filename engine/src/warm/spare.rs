@@ -21,8 +21,10 @@ use rustix::process::{
 };
 use rustix::stdio;
 
-use super::Imported;
 use super::life::CHANGED;
+use super::memory::{Learner, Touched};
+use super::watch::is_readable;
+use super::{ExitHandlers, Imported};
 use crate::{request, startup, timing};
 
 /// Its value means nothing.
@@ -38,31 +40,40 @@ pub struct Spare<'a> {
     pub listener: OwnedFd,
     /// Tells the zygote that a request was taken.
     pub taken: &'a OwnedFd,
+    /// The memory that requests touch.
+    pub touched: &'a Touched,
     /// Will tell the client how this process ended.
     pub status: PipeReader,
 }
 
 /// A request that this process has.
-pub struct Taken {
+pub struct Taken<'a> {
     control: UnixStream,
     progress: OwnedFd,
     folder: OwnedFd,
     streams: [OwnedFd; 3],
     offer: Offer,
+    learner: Option<Learner<'a>>,
 }
 
-impl Spare<'_> {
+impl<'a> Spare<'a> {
     /// Waits for a request; gives none when the zygote takes no more, or this process cannot serve one.
-    pub fn take(self, py: Python<'_>, imported: &Imported<'_>) -> Option<Taken> {
+    pub fn take(self, py: Python<'_>, imported: &Imported<'_>) -> Option<Taken<'a>> {
         setpgid(None, None).ok()?;
         self.tie_to_zygote().ok()?;
-        prepare(py).ok()?;
+        prepare(py, imported.exit_handlers).ok()?;
+        let mut learner = match is_readable(&self.listener) {
+            // A request waits.
+            true => None,
+            false => self.touched.touch(),
+        };
         loop {
             match accept_with(&self.listener, SocketFlags::CLOEXEC) {
                 // A client that goes away, or says what nobody understands, is nobody's request.
                 Ok(socket) => {
                     if let Ok(Some(taken)) = self.consider(socket.into(), imported) {
-                        return Some(taken);
+                        let learner = learner.take();
+                        return Some(Taken { learner, ..taken });
                     }
                 }
                 Err(Errno::INTR) => py.check_signals().ok()?,
@@ -86,33 +97,39 @@ impl Spare<'_> {
     }
 
     /// Reads an offer, and accepts it if it is for us, nothing has changed, and nobody has withdrawn it.
-    fn consider(&self, socket: UnixStream, imported: &Imported<'_>) -> io::Result<Option<Taken>> {
+    fn consider(
+        &self,
+        socket: UnixStream,
+        imported: &Imported<'_>,
+    ) -> io::Result<Option<Taken<'a>>> {
         if socket_peercred(&socket)?.uid != geteuid() {
             return Ok(None);
         }
         set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
         // The client sends its descriptors when there is somebody to take them.
         (&socket).write_all(&[GREETING])?;
-        let passed = <[OwnedFd; 5]>::try_from(passing::receive(&socket)?);
-        let [stdin, stdout, stderr, progress, folder] =
-            passed.map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-        let offer = Offer::read(&mut &socket)?;
+        // It has begun: what changes from here on is for the next request.
+        let change = imported.noted.change();
+        let (passed, mut message) = passing::receive(&socket, Offer::USUAL)?;
+        let [stdin, stdout, stderr, progress, folder] = <[OwnedFd; 5]>::try_from(passed)
+            .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+        let offer = Offer::read(&mut message)?;
+        drop(message);
         let objection = match offer.identity == self.start.identity {
             false => Some("it is for another application".to_owned()),
-            true => imported.noted.change(),
+            true => change,
         };
         if let Some(reason) = objection {
             self.tell(CHANGED);
-            passing::send(&socket, &[])?;
-            (&socket).write_all(&Answer::Declined(reason).encode())?;
+            passing::send(&socket, &[], &Answer::Declined(reason).encode())?;
             return Ok(None);
         }
         // From here on the zygote's death is not ours.
         set_parent_process_death_signal(None)?;
         let own = pidfd_open(getpid(), PidfdFlags::empty())?;
-        passing::send(&socket, &[own.as_fd(), self.status.as_fd()])?;
         let pid = getpid().as_raw_nonzero().get().unsigned_abs();
-        (&socket).write_all(&Answer::Accepted(pid).encode())?;
+        let passed = [own.as_fd(), self.status.as_fd()];
+        passing::send(&socket, &passed, &Answer::Accepted(pid).encode())?;
         let mut counter = [0; 8];
         let is_ours = rustix::io::read(&progress, &mut counter).is_ok()
             && u64::from_ne_bytes(counter) == OFFERED;
@@ -129,12 +146,13 @@ impl Spare<'_> {
             folder,
             streams: [stdin, stdout, stderr],
             offer,
+            learner: None,
         }))
     }
 }
 
 /// Becomes the worker of a request.
-pub fn serve(py: Python<'_>, taken: Taken, imported: &Imported<'_>) -> PyResult<()> {
+pub fn serve(py: Python<'_>, taken: Taken<'_>, imported: &Imported<'_>) -> PyResult<()> {
     let entered = timing::now();
     let Taken {
         control,
@@ -142,6 +160,7 @@ pub fn serve(py: Python<'_>, taken: Taken, imported: &Imported<'_>) -> PyResult<
         folder,
         streams: [stdin, stdout, stderr],
         offer,
+        learner,
     } = taken;
     tie_to_client(py, &control)?;
     stdio::dup2_stdin(stdin).map_err(io::Error::from)?;
@@ -154,6 +173,7 @@ pub fn serve(py: Python<'_>, taken: Taken, imported: &Imported<'_>) -> PyResult<
     let control = Control {
         file: File::from(OwnedFd::from(control)),
         py,
+        learner,
     };
     let application = Some(&imported.application);
     request::run(
@@ -198,15 +218,21 @@ fn set_signal(py: Python<'_>, control: BorrowedFd<'_>, is_on: bool) -> PyResult<
 }
 
 /// The way to the client: its end is the plan as soon as it was told how the request ended.
-struct Control<'py> {
+struct Control<'a, 'py> {
     file: File,
     py: Python<'py>,
+    learner: Option<Learner<'a>>,
 }
 
-impl Write for Control<'_> {
+impl Write for Control<'_, '_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         set_signal(self.py, self.file.as_fd(), false).map_err(io::Error::other)?;
-        self.file.write(bytes)
+        let count = self.file.write(bytes)?;
+        // The request is over, and nobody waits.
+        if let Some(learner) = self.learner.take() {
+            learner.tell();
+        }
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -214,8 +240,7 @@ impl Write for Control<'_> {
     }
 }
 
-/// What was registered at import to run at the end belongs to the zygote, which outlives this process: a folder that
-/// it removes is everybody's. Only the logs are closed in each process.
+/// Only the logs are closed at the end of this process.
 const FORGET_EXIT_HANDLERS: &std::ffi::CStr = c"
 import atexit, sys
 atexit._clear()
@@ -228,9 +253,11 @@ if 'weakref' in sys.modules:
     finalize._registered_with_atexit = False
 ";
 
-/// What a fork needs beside Python's own hooks: other handlers at exit, other seeds for numpy and torch.
-fn prepare(py: Python<'_>) -> PyResult<()> {
-    py.run(FORGET_EXIT_HANDLERS, None, None)?;
+/// What a fork needs beside Python's own hooks: its own exit handlers, other seeds for numpy and torch.
+fn prepare(py: Python<'_>, exit_handlers: ExitHandlers) -> PyResult<()> {
+    if exit_handlers == ExitHandlers::OfZygote {
+        py.run(FORGET_EXIT_HANDLERS, None, None)?;
+    }
     let modules = py.import("sys")?.getattr("modules")?;
     for (module, function) in [("numpy.random", "seed"), ("torch.random", "seed")] {
         if modules.contains(module)? {

@@ -371,7 +371,8 @@ fn source_of_byte_code(path: &Path) -> Option<PathBuf> {
     Some(folder.parent()?.join(OsStr::from_bytes(&source)))
 }
 
-fn is_readable(descriptor: impl AsFd) -> bool {
+/// Whether there is something to read, or to accept, now.
+pub fn is_readable(descriptor: impl AsFd) -> bool {
     let descriptor = descriptor.as_fd();
     let mut polled = [PollFd::new(&descriptor, PollFlags::IN)];
     let now = Timespec::default();

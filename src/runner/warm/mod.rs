@@ -4,7 +4,7 @@ mod identity;
 pub mod place;
 mod start;
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -143,7 +143,7 @@ pub fn offer(
         let progress = eventfd(first, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         Ok((control, progress))
     });
-    let (mut control, progress) = match reached {
+    let (control, progress) = match reached {
         Ok(reached) => reached,
         Err(error) => return Ok(Err(format!("no zygote: {error}"))),
     };
@@ -155,13 +155,13 @@ pub fn offer(
     };
     let [stdin, stdout, stderr] = streams.streams;
     let passed = [stdin, stdout, stderr, progress.as_fd(), streams.folder];
-    let sent = passing::send(&control, &passed).and_then(|()| control.write_all(&offer.encode()));
-    let answered = sent.and_then(|()| answer(&mut control, PATIENCE));
+    let sent = passing::send(&control, &passed, &offer.encode());
+    let answered = sent.and_then(|()| answer(&control, PATIENCE));
     let answered = match answered {
         Ok(answered) => Ok(answered),
         Err(error) if withdraw(&progress) => Err(format!("no spare took the request: {error}")),
         // It was taken in this very moment, and has been answered before.
-        Err(_) => Ok(answer(&mut control, PATIENCE)?),
+        Err(_) => Ok(answer(&control, PATIENCE)?),
     };
     Ok(match answered {
         Ok((Answer::Accepted(pid), passed)) => {
@@ -209,12 +209,12 @@ fn reach(seat: &Seat) -> io::Result<UnixStream> {
     }
 }
 
-fn answer(control: &mut UnixStream, patience: Duration) -> io::Result<(Answer, Vec<OwnedFd>)> {
-    if !wait::readable(&*control, Some(Instant::now() + patience))? {
+fn answer(control: &UnixStream, patience: Duration) -> io::Result<(Answer, Vec<OwnedFd>)> {
+    if !wait::readable(control, Some(Instant::now() + patience))? {
         return Err(io::ErrorKind::TimedOut.into());
     }
-    let passed = passing::receive(&*control)?;
-    Ok((Answer::read(control)?, passed))
+    let (passed, mut message) = passing::receive(control, Answer::ACCEPTANCE)?;
+    Ok((Answer::read(&mut message)?, passed))
 }
 
 /// Takes the request back, if nobody has it yet.
