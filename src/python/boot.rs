@@ -57,7 +57,12 @@ pub fn start(
     fcntl_setfd(&control, FdFlags::empty())?;
     fcntl_setfd(&other, FdFlags::empty())?;
     flags.extend(["-c".into(), engine.import_statement(&serve).into()]);
-    let error = Command::new(&interpreter.program).args(flags).exec();
+    let mut command = Command::new(&interpreter.program);
+    if entry == Entry::Zygote {
+        // Else each of its forks would look up the same functions. The engine removes it from the environment.
+        command.env("LD_BIND_NOW", "1");
+    }
+    let error = command.args(flags).exec();
     Err(error).context("cannot be executed")
 }
 

@@ -1,13 +1,13 @@
 //! Every form of APP, and every place that a web server takes it from.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
 use crate::support::run::Run;
-use crate::support::{PROGRAM, app};
+use crate::support::{PROGRAM, app, write_program};
 
 /// An application that answers with `word`, under the name `name`.
 fn source(name: &str, word: &str) -> String {
@@ -27,8 +27,7 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
 }
 
 fn script(path: &Path, text: &str) -> PathBuf {
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(path, text, 0o755);
     path.to_owned()
 }
 

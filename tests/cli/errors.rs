@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::support::response::Response;
 use crate::support::run::Run;
-use crate::support::{app, python};
+use crate::support::{app, copy_program, python, write_program};
 
 struct Case<'a> {
     file: &'a str,
@@ -162,7 +162,7 @@ fn a_file_that_may_not_be_read_is_told_with_the_user() {
     let folder = tempfile::tempdir_in("/tmp").unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = folder.path().join("wsgi-cgi");
-    fs::copy(crate::support::PROGRAM, &program).unwrap();
+    copy_program(crate::support::PROGRAM.as_ref(), &program);
     let file = folder.path().join("app.py");
     fs::write(&file, "").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
@@ -199,7 +199,7 @@ fn interpreters_that_cannot_be_used_are_told() {
 
     let folder = tempfile::tempdir().unwrap();
     let old = folder.path().join("python3.8");
-    fs::copy("/bin/true", &old).unwrap();
+    copy_program("/bin/true".as_ref(), &old);
     let done = run().option(format!("--python={}", old.display())).done();
     done.assert_status("500 Internal Server Error")
         .assert_told("WC021")
@@ -208,8 +208,7 @@ fn interpreters_that_cannot_be_used_are_told() {
 
     // What is behind an unknown name is found out by running it.
     let odd = folder.path().join("odd");
-    fs::write(&odd, "#!/bin/sh\necho no Python >&2\nexit 5\n").unwrap();
-    fs::set_permissions(&odd, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&odd, "#!/bin/sh\necho no Python >&2\nexit 5\n", 0o755);
     let done = run().option(format!("--python={}", odd.display())).done();
     done.assert_status("500 Internal Server Error")
         .assert_told("WC022")

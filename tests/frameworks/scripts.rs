@@ -2,14 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use super::django;
 use super::site::Site;
-use crate::support::PROGRAM;
 use crate::support::run::Run;
+use crate::support::{PROGRAM, write_program};
 
 /// A script in a folder of its own, edited as its user would.
 struct Script {
@@ -28,9 +27,8 @@ impl Script {
             text = text.replace(old, new);
         }
         let folder = tempfile::tempdir().unwrap();
-        write_program(&folder.path().join(name), &text);
-        let mode = fs::metadata(&from).unwrap().permissions();
-        fs::set_permissions(folder.path().join(name), mode).unwrap();
+        let mode = fs::metadata(&from).unwrap().permissions().mode();
+        write_program(&folder.path().join(name), &text, mode);
         Self { folder, name }
     }
 
@@ -57,23 +55,6 @@ impl Script {
         done.assert_quiet();
         String::from_utf8(done.out).unwrap()
     }
-}
-
-/// Writes the file in another process: had this one it open, a program started by a test beside
-/// us would hold it for a moment, and nothing that is open for writing can be executed.
-fn write_program(path: &Path, text: &str) {
-    let mut tee = Command::new("tee")
-        .arg(path)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    tee.stdin
-        .take()
-        .unwrap()
-        .write_all(text.as_bytes())
-        .unwrap();
-    assert!(tee.wait().unwrap().success());
 }
 
 /// With the executable under test in front, as where it is installed.

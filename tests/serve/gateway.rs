@@ -1,11 +1,11 @@
 //! The gateway's side of RFC 3875: what a script writes, and what becomes of it. The scripts are shell scripts.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use crate::support::http::Reply;
 use crate::support::listener::{Listener, Setup};
+use crate::support::write_program;
 
 /// A folder of scripts, and its listener.
 pub struct Scripts {
@@ -42,8 +42,7 @@ impl Scripts {
 
 pub fn write(path: PathBuf, text: &str, mode: u32) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(&path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    write_program(&path, text, mode);
 }
 
 #[test]

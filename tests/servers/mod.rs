@@ -6,12 +6,9 @@ mod faults;
 mod forms;
 mod mounts;
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-
 use crate::support::http::{Connection, Reply};
 use crate::support::server::Server;
-use crate::support::warm;
+use crate::support::{warm, write_program};
 
 /// One exchange with the application's shebang script, on a connection of its own.
 #[track_caller]
@@ -29,8 +26,7 @@ fn exchange(
 /// Puts a script into the server's `cgi-bin`; gives its address.
 fn deploy(server: &Server, name: &str, text: &str) -> String {
     let file = server.root.join("cgi-bin").join(name);
-    fs::write(&file, warm::deployed(text)).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&file, &warm::deployed(text), 0o755);
     let address = format!("/cgi-bin/{name}");
     if name.ends_with(".cgi") {
         warm::first_request(server.port, &format!("{address}/"));

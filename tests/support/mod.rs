@@ -10,7 +10,11 @@ pub mod server;
 pub mod warm;
 pub mod wire;
 
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -32,4 +36,26 @@ pub fn until(what: &str, mut happened: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "waited in vain for {what}");
         thread::yield_now();
     }
+}
+
+/// Writes a file with this mode, by another process: had this one it open, a program started by a test beside us
+/// would hold it for a moment, and nothing that is open for writing can be executed.
+pub fn write_program(path: &Path, text: &str, mode: u32) {
+    let mut tee = Command::new("tee")
+        .arg(path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = tee.stdin.take().unwrap();
+    input.write_all(text.as_bytes()).unwrap();
+    drop(input);
+    assert!(tee.wait().unwrap().success());
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Copies a program, by another process as well.
+pub fn copy_program(from: &Path, to: &Path) {
+    let copied = Command::new("cp").args([from, to]).status().unwrap();
+    assert!(copied.success());
 }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 
-use super::{PROGRAM, until, warm};
+use super::{PROGRAM, copy_program, until, warm, write_program};
 
 /// The servers that run CGI programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ fn start(kind: Kind) -> Server {
         fs::create_dir(root.join(name)).unwrap();
         fs::set_permissions(root.join(name), fs::Permissions::from_mode(0o777)).unwrap();
     }
-    fs::copy(PROGRAM, root.join("bin/wsgi-cgi")).unwrap();
+    copy_program(PROGRAM.as_ref(), &root.join("bin/wsgi-cgi"));
     deploy(kind, &root);
     let port = free_port();
     configure(kind, &root, port);
@@ -209,8 +209,7 @@ fn deploy(kind: Kind, root: &Path) {
         ("htdocs/missing/app.cgi", &shebang),
     ]);
     for (name, text) in scripts {
-        fs::write(root.join(name), warm::deployed(text)).unwrap();
-        fs::set_permissions(root.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&root.join(name), &warm::deployed(text), 0o755);
     }
     if matches!(kind, Kind::ApacheCgid | Kind::ApacheCgi) {
         let rules = [

@@ -27,7 +27,7 @@ const REQUEST_LIMIT: u64 = 10_000;
 /// Spares that end one after another without a request: something is wrong.
 const LOST_LIMIT: u32 = 10;
 
-/// How often what no kernel tells about is looked at, and spares that nobody needs are let go.
+/// How often what no kernel tells about is looked at, and there is one spare less where none was missed.
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// A request has this long before its spare is replaced, unless another one waits: the fork would take its processor.
@@ -52,6 +52,8 @@ pub struct Zygote<'a> {
     touched: Touched,
     served: u64,
     wanted: usize,
+    /// When a request last waited for a fork, or there was last one spare less.
+    waited: Instant,
     lost: u32,
 }
 
@@ -87,6 +89,7 @@ impl<'a> Zygote<'a> {
             wanted: start
                 .spares
                 .map_or(1, |spares| usize::try_from(spares).unwrap_or(1)),
+            waited: Instant::now(),
             lost: 0,
         })
     }
@@ -290,7 +293,7 @@ impl<'a> Zygote<'a> {
         }
     }
 
-    /// A request waits, and there is no spare: that was too few.
+    /// A request waits, and there is no spare: that was too few. If none has waited for a while, it may be too many.
     fn follow_load(&mut self) {
         if self.start.spares.is_some() {
             return;
@@ -298,6 +301,10 @@ impl<'a> Zygote<'a> {
         let most = usize::try_from(self.start.most_spares).unwrap_or(1);
         if self.children.spares() == 0 && is_readable(&self.requests) {
             self.wanted = (self.wanted * 2).min(most).max(1);
+            self.waited = Instant::now();
+        } else if self.waited.elapsed() >= PAUSE {
+            self.wanted = self.wanted.saturating_sub(1).max(1);
+            self.waited = Instant::now();
         }
     }
 
