@@ -29,7 +29,7 @@ def warm(program, rounds, seconds):
             processes(program, python, environment, rounds)
             served(program, python, seconds)
             persistent(program, python, folder, seconds)
-            memory(program, environment)
+            memory(program, python, environment)
         finally:
             by_hand = {"PATH": REQUEST["PATH"], "TMPDIR": folder}
             subprocess.run([program, "warm", "stop"], env=by_hand, stdout=subprocess.DEVNULL)
@@ -77,7 +77,7 @@ def processes(program, python, environment, rounds):
 def served(program, python, seconds):
     """The same scripts by each server's CGI, keep-alive, four connections."""
     print(f"\nRequests per second, `wrk -t2 -c4`, 3 interleaved rounds of {seconds} s, medians.\n")
-    print("| server | C program | hello, warm | Flask, warm | Flask, wsgiref |\n|---|---|---|---|---|")
+    print("| server | C program | hello | Flask | Flask, wsgiref |\n|---|---|---|---|---|")
     total = listener.Total()
     for name in ("lighttpd", "apache-cgid", "apache-cgi"):
         with servers.server(name, program, peers.static_program()) as (port, root):
@@ -86,7 +86,7 @@ def served(program, python, seconds):
             for label in ("hello", "Flask"):
                 folder, module, attribute, _ = applications[label]
                 # No shell between the server and us: the pragma names the application's own interpreter.
-                text = f"#!{program} --warm\n# wsgi-cgi: python={python} path={folder}\nfrom {module} import {attribute} as application\n"
+                text = f"#!{program} --warm\n# wsgi-cgi: warm-rehearse=/ python={python} path={folder}\nfrom {module} import {attribute} as application\n"
                 servers.write(scripts / f"warm-{label}.cgi", text)
                 values = {"python": python, "folder": str(folder), "module": module, "attribute": attribute}
                 servers.write(scripts / f"wsgiref-{label}.cgi", listener.WSGIREF.format(**values))
@@ -136,11 +136,23 @@ def gunicorn(python, folder, application):
         process.wait()
 
 
-def memory(program, environment):
-    print("\n```")
+ALONE = """
+import importlib, sys
+sys.path.insert(0, sys.argv[1])
+importlib.import_module(sys.argv[2])
+print(next(int(line.split()[1]) for line in open("/proc/self/smaps_rollup") if line.startswith("Pss:")))
+"""
+
+
+def memory(program, python, environment):
+    """Each zygote with its spares, beside the same application imported by Python alone."""
+    print("\nProportional memory (PSS), MB.\n\n| application | imported alone | zygote and spares | wanted at most |\n|---|---|---|---|")
     by_hand = {name: environment[name] for name in ("PATH", "TMPDIR")}
     text = subprocess.check_output([program, "warm", "status"], env=by_hand, text=True)
-    for line in text.splitlines():
-        if re.match(r"/|  (requests|waiting|memory)", line):
-            print(line)
-    print("```")
+    for name, folder, module, *_ in peers.applications(python):
+        file = re.escape(str(folder / f"{module.replace('.', '/')}.py"))
+        alone = int(subprocess.check_output([python, "-c", ALONE, folder, module])) / 1024
+        # Those that other processes and servers were measured with are there as well.
+        for found in re.finditer(rf"^{file}\n(?:  .*\n)*?  waiting +(\d+).*\n  memory +([\d.]+) MB", text, re.M):
+            spares, together = int(found[1]), float(found[2])
+            print(f"| {name} | {alone:.1f} | {together:.1f} with {spares} | {1.3 * alone + 2 * spares:.1f} |", flush=True)

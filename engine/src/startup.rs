@@ -81,43 +81,31 @@ pub fn collect_garbage_again(py: Python<'_>) -> PyResult<()> {
 /// Makes `os.environ` and the C library's environment those of the job.
 pub fn environment(py: Python<'_>, job: &Job) -> PyResult<()> {
     let posix = py.import("posix")?;
-    // Before `os` is imported, its copy of the environment is still to be made, from this dict.
-    let early = posix.getattr("environ")?.cast_into::<PyDict>()?;
-    let os_is_loaded = py.import("sys")?.getattr("modules")?.contains("os")?;
-    let environ = match os_is_loaded {
-        true => py.import("os")?.getattr("environb")?,
-        false => early.clone().into_any(),
-    };
+    // `os.environ` and `os.environb` are views of this dict, imported or not.
+    let environ = posix.getattr("environ")?.cast_into::<PyDict>()?;
     let mut wanted: HashMap<&[u8], &[u8]> = HashMap::new();
     for (name, value) in &job.environment {
         wanted.insert(name, value);
     }
     // A list of its own: the dict changes meanwhile.
-    for item in early.items() {
+    for item in environ.items() {
         let (name, value) = item.extract::<(Bound<'_, PyBytes>, Bound<'_, PyBytes>)>()?;
-        match wanted.remove(name.as_bytes()) {
-            Some(same) if same == value.as_bytes() => {}
-            Some(other) => set(&posix, &environ, name.as_bytes(), other)?,
+        match wanted.get(name.as_bytes()) {
+            Some(same) if *same == value.as_bytes() => {
+                wanted.remove(name.as_bytes());
+            }
+            Some(_) => {}
             None => {
                 environ.del_item(&name)?;
                 posix.call_method1("unsetenv", (name,))?;
             }
         }
     }
+    let putenv = posix.getattr("putenv")?;
     for (name, value) in wanted {
-        set(&posix, &environ, name, value)?;
+        let (name, value) = (PyBytes::new(py, name), PyBytes::new(py, value));
+        environ.set_item(&name, &value)?;
+        putenv.call1((name, value))?;
     }
     Ok(())
-}
-
-fn set(
-    posix: &Bound<'_, PyModule>,
-    environ: &Bound<'_, PyAny>,
-    name: &[u8],
-    value: &[u8],
-) -> PyResult<()> {
-    let py = environ.py();
-    let (name, value) = (PyBytes::new(py, name), PyBytes::new(py, value));
-    environ.set_item(&name, &value)?;
-    posix.call_method1("putenv", (name, value)).map(drop)
 }

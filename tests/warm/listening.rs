@@ -100,5 +100,7 @@ fn a_worker_that_dies_or_hangs_is_answered_for() {
         reply.status == 504 && reply.text().contains("WC054"),
         "{reply}"
     );
+    // Where it was.
+    listener.told("app.py\", line 6 in application");
     assert_eq!(get(&listener, "/").text(), "fine");
 }

@@ -33,6 +33,9 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// A request has this long before its spare is replaced, unless another one waits: the fork would take its processor.
 const REST: Duration = Duration::from_millis(20);
 
+/// So many spares have touched what requests touch; more of them are for a load, and would take too much memory.
+const PREPARED: usize = 2;
+
 /// Told by a spare that has seen a change, in the place of its process number.
 pub const CHANGED: u32 = 0;
 
@@ -170,13 +173,14 @@ impl<'a> Zygote<'a> {
             pid,
             ..
         } = self;
+        let touched = (children.spares() < PREPARED).then_some(&touched);
         drop((orders, taken, children));
         let spare = Spare {
             start,
             zygote: pid,
             listener: requests,
             taken: &tells_taken,
-            touched: &touched,
+            touched,
             status,
         };
         match spare.take(py, imported) {

@@ -18,6 +18,9 @@ const MOST: usize = 6 << 20;
 /// Two numbers: where a range begins and ends.
 const RECORD: usize = 16;
 
+/// A longer mapping is only reserved, for the most part.
+const LONGEST: usize = 1 << 30;
+
 /// The size of huge pages, where there are any.
 const HUGE: usize = 2 << 20;
 
@@ -124,7 +127,7 @@ fn touched() -> io::Result<Vec<Range<usize>>> {
     Ok(ranges)
 }
 
-/// This process's private memory, but for the kernel's own parts of it.
+/// This process's private memory, but for the kernel's own parts of it and what is only reserved.
 fn mappings() -> io::Result<Vec<Mapping>> {
     let text = fs::read_to_string("/proc/self/maps")?;
     Ok(text.lines().filter_map(mapping).collect())
@@ -137,9 +140,11 @@ fn mapping(line: &str) -> Option<Mapping> {
     let mode = words.next()?;
     let name = words.nth(3).unwrap_or_default();
     let address = |text| usize::from_str_radix(text, 16).ok();
-    let is_ours = mode.starts_with('r') && mode.ends_with('p') && !name.starts_with("[v");
-    is_ours.then_some(Mapping {
-        range: address(start)?..address(end)?,
+    let range = address(start)?..address(end)?;
+    let is_private = mode.starts_with('r') && mode.ends_with('p');
+    let is_wanted = is_private && !name.starts_with("[v") && range.len() <= LONGEST;
+    is_wanted.then_some(Mapping {
+        range,
         is_writable: mode.contains('w'),
         is_file: name.starts_with('/'),
     })
@@ -173,6 +178,7 @@ mod tests {
             "7f00-7f10 rw-s 00000000 00:01 7   /dev/zero (deleted)",
             "7f00-7f10 ---p 00000000 00:00 0",
             "7f00-7f10 r--p 00000000 00:00 0   [vvar]",
+            "7f0000000000-7f1000000000 rw-p 00000000 00:00 0",
             "",
         ] {
             assert!(mapping(line).is_none(), "{line}");

@@ -40,8 +40,8 @@ pub struct Spare<'a> {
     pub listener: OwnedFd,
     /// Tells the zygote that a request was taken.
     pub taken: &'a OwnedFd,
-    /// The memory that requests touch.
-    pub touched: &'a Touched,
+    /// The memory that requests touch, if this spare is to touch it ahead.
+    pub touched: Option<&'a Touched>,
     /// Will tell the client how this process ended.
     pub status: PipeReader,
 }
@@ -62,11 +62,9 @@ impl<'a> Spare<'a> {
         setpgid(None, None).ok()?;
         self.tie_to_zygote().ok()?;
         prepare(py, imported.exit_handlers).ok()?;
-        let mut learner = match is_readable(&self.listener) {
-            // A request waits.
-            true => None,
-            false => self.touched.touch(),
-        };
+        // Not while a request waits.
+        let touched = self.touched.filter(|_| !is_readable(&self.listener));
+        let mut learner = touched.and_then(Touched::touch);
         loop {
             match accept_with(&self.listener, SocketFlags::CLOEXEC) {
                 // A client that goes away, or says what nobody understands, is nobody's request.

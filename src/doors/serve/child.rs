@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use contract::handover::Ending;
 use contract::report::Failure;
 use contract::warm::Death;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 
 use super::slots::Slot;
 use crate::gateway::Variables;
@@ -265,6 +265,16 @@ impl Child {
     pub fn leave(mut self) {
         if self.status().is_none() {
             self.in_background(Self::wait);
+        }
+    }
+
+    /// Lets a worker that is late show where it is, on stderr, and end (faulthandler). Any other child is a process
+    /// that has its own limit, and does so itself.
+    pub fn show_stack(&self) {
+        if let Process::Worker(handed, _) = &self.process
+            && pidfd_send_signal(handed.worker.process(), Signal::ABORT).is_ok()
+        {
+            self.ends_until(Instant::now() + GRACE);
         }
     }
 

@@ -89,6 +89,7 @@ impl Relay<'_> {
             waiting.left.get_or_insert(now);
         }
         if self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.child.show_stack();
             return Ok(Round::Over(Ended::TimedOut));
         }
         let is_late =
