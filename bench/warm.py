@@ -46,7 +46,7 @@ def start(words, environment):
 
 
 def processes(program, python, environment, rounds):
-    print("\n## Warm mode\nWhole process, exec to exit, milliseconds (median, and the fastest tenth).\n")
+    print("\n## Warm mode\nWhole process, exec to exit, milliseconds (median; and until the output ends).\n")
     print("| application | C program | wsgiref | warm | and rehearsed | times C (rehearsed) | times faster than wsgiref |")
     print("|---|---|---|---|---|---|---|")
     for name, folder, module, attribute, _ in peers.applications(python):
@@ -63,11 +63,11 @@ def processes(program, python, environment, rounds):
         times = {key: [] for key in commands}
         for number in range(rounds + 2):
             for key, words in commands.items():
-                elapsed = milliseconds(words, environment)
+                both = milliseconds(words, environment)
                 if number > 1:
-                    times[key].append(elapsed)
-        median = {key: statistics.median(values) for key, values in times.items()}
-        cells = " | ".join(f"{median[key]:.2f} ({sorted(values)[len(values) // 10]:.2f})" for key, values in times.items())
+                    times[key].append(both)
+        median, end = ({key: statistics.median(value[part] for value in values) for key, values in times.items()} for part in (0, 1))
+        cells = " | ".join(f"{median[key]:.2f} ({end[key]:.2f})" for key in times)
         times_c = f"**{median['warm'] / median['c']:.2f}** ({median['rehearsed'] / median['c']:.2f})"
         most, least = WANTED[name]
         faster = f"**{median['wsgiref'] / median['warm']:.0f}** ({median['wsgiref'] / median['rehearsed']:.0f})"
