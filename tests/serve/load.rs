@@ -26,6 +26,21 @@ fn waiting(listener: &Listener, folder: &Path) -> Connection {
     connection
 }
 
+/// A full disk is a state that passes, too.
+#[test]
+fn a_body_that_cannot_be_kept_is_refused_for_a_while() {
+    let listener = Setup::of("serve_probe.py")
+        .variable("TMPDIR", "/no/such/folder")
+        .start();
+    let mut connection = listener.connect();
+    let reply = connection.exchange("POST", "/", &[], &[b'x'; 100_000]);
+    assert_eq!(
+        (reply.status, reply.field("Retry-After")),
+        (503, Some("5")),
+        "{reply}"
+    );
+}
+
 #[test]
 fn requests_beyond_the_limit_wait_and_those_beyond_the_queue_are_refused() {
     let listener = Setup::of("serve_probe.py")

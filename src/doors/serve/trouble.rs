@@ -24,7 +24,11 @@ pub enum Trouble {
 
 impl From<Refusal> for Trouble {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal, Fields::default())
+        let mut fields = Fields::default();
+        if refusal.status == 503 {
+            fields.push("Retry-After", RETRY_AFTER);
+        }
+        Self::Refused(refusal, fields)
     }
 }
 
