@@ -173,7 +173,9 @@ impl<'a> Zygote<'a> {
             pid,
             ..
         } = self;
-        let touched = (children.spares() < PREPARED).then_some(&touched);
+        // Under load no spare waits for long, and the processors have no time left to save.
+        let is_calm = children.spares() < PREPARED && children.workers() <= 1;
+        let touched = is_calm.then_some(&touched);
         drop((orders, taken, children));
         let spare = Spare {
             start,
