@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::output;
 use crate::support::run::Run;
 
 fn house() -> &'static Path {
@@ -41,18 +42,9 @@ fn the_page_of_errors_is_made_from_the_codes() {
         "--example",
         "errors",
     ];
-    let made = command
-        .args(arguments)
-        .current_dir(house())
-        .output()
-        .unwrap();
+    let made = output(command.args(arguments).current_dir(house()));
     assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
-    );
-    assert!(
-        String::from_utf8(made.stdout).unwrap() == read("docs/errors.md"),
+        String::from_utf8(made).unwrap() == read("docs/errors.md"),
         "docs/errors.md is out of date"
     );
 }

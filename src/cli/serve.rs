@@ -156,11 +156,10 @@ fn bind(text: &str) -> Result<Bind, String> {
             path => Ok(Bind::Unix(PathBuf::from(path))),
         };
     }
-    let local = |port: u16| Bind::Address((Ipv4Addr::LOCALHOST, port).into());
     // A bare port is one of this machine's.
     let port = text.strip_prefix("localhost:").unwrap_or(text);
-    if let Ok(port) = port.parse() {
-        return Ok(local(port));
+    if let Ok(port) = port.parse::<u16>() {
+        return Ok(Bind::Address((Ipv4Addr::LOCALHOST, port).into()));
     }
     // Other names are for a resolver, which is no part of a static executable (see build.rs).
     match text.parse() {

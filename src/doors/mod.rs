@@ -8,6 +8,7 @@ pub mod serve;
 
 use std::env;
 use std::os::fd::OwnedFd;
+use std::process;
 
 /// The sockets that systemd passed to this process, from descriptor 3 on (sd_listen_fds(3)).
 pub fn inherited_sockets() -> Vec<OwnedFd> {
@@ -16,12 +17,8 @@ pub fn inherited_sockets() -> Vec<OwnedFd> {
             .ok()
             .and_then(|text| text.parse::<u32>().ok())
     };
-    let own = rustix::process::getpid()
-        .as_raw_nonzero()
-        .get()
-        .unsigned_abs();
     match (number("LISTEN_PID"), number("LISTEN_FDS")) {
-        (Some(pid), Some(count)) if pid == own && count < 1000 => (3..)
+        (Some(pid), Some(count)) if pid == process::id() && count < 1000 => (3..)
             .take(count as usize)
             .filter_map(contract::descriptors::adopt)
             .collect(),

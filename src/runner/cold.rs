@@ -23,7 +23,7 @@ pub fn serve(mut request: Request) -> io::Result<Ended> {
     let (control, childs_control) = UnixStream::pair()?;
     let progress = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     let parent = rustix::process::getpid();
-    request.job.front = parent.as_raw_nonzero().get().unsigned_abs();
+    request.job.front = std::process::id();
     let deadline = request.timeout.map(|limit| Instant::now() + limit);
     let signals = signals::listen()?;
     let mut engine = EngineFile::new().map_err(io::Error::other)?;

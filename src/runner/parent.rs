@@ -118,13 +118,7 @@ impl Worker {
 
     /// Signals it, and what it has started.
     pub fn signal(&self, signal: Signal) {
-        // Its number is its own as long as its descriptor is not ready.
-        if matches!(
-            wait::readable(&self.process, Some(Instant::now())),
-            Ok(false)
-        ) {
-            let _ = kill_process_group(self.pid, signal);
-        }
+        signal_group(self.pid, &self.process, signal);
     }
 }
 

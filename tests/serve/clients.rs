@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use crate::support::listener::Setup;
+use crate::support::output;
 
 fn curl(arguments: &[&str], input: &[u8]) -> String {
     let mut child = Command::new("curl")
@@ -72,13 +73,5 @@ assert client.sock.getsockname() == port, "it had to connect again"
 fn pythons_client_is_served_on_one_connection() {
     let listener = Setup::of("serve_probe.py").start();
     let port = listener.port.to_string();
-    let done = Command::new("/usr/bin/python3")
-        .args(["-c", CLIENT, &port])
-        .output()
-        .unwrap();
-    assert!(
-        done.status.success(),
-        "{}",
-        String::from_utf8_lossy(&done.stderr)
-    );
+    output(Command::new("/usr/bin/python3").args(["-c", CLIENT, &port]));
 }

@@ -54,8 +54,16 @@ pub fn write_program(path: &Path, text: &str, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
+/// Runs a command that must succeed, or shows what it complained of; gives what it wrote.
+#[track_caller]
+pub fn output(command: &mut Command) -> Vec<u8> {
+    let done = command.output().unwrap();
+    let complaints = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{command:?}: {complaints}");
+    done.stdout
+}
+
 /// Copies a program, by another process as well.
 pub fn copy_program(from: &Path, to: &Path) {
-    let copied = Command::new("cp").args([from, to]).status().unwrap();
-    assert!(copied.success());
+    output(Command::new("cp").args([from, to]));
 }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use super::output;
+
 /// The interpreter for tests that need only one.
 pub fn default() -> PathBuf {
     PathBuf::from("/usr/bin/python3")
@@ -79,30 +81,13 @@ pub fn with_library() -> PathBuf {
 pub fn compile(text: &str, arguments: &[&OsStr], result: &Path) {
     let source = result.with_extension("c");
     fs::write(&source, text).unwrap();
-    let made = Command::new("gcc")
-        .arg("-o")
-        .args([result, &source])
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
-    );
+    let mut gcc = Command::new("gcc");
+    output(gcc.arg("-o").args([result, &source]).args(arguments));
 }
 
 /// A fresh virtualenv without packages, in `folder`; gives its interpreter.
 pub fn virtualenv(base: &Path, folder: &Path) -> PathBuf {
-    let made = Command::new(base)
-        .args(["-m", "venv", "--without-pip"])
-        .arg(folder)
-        .output()
-        .unwrap();
-    assert!(
-        made.status.success(),
-        "{base:?} -m venv: {}",
-        String::from_utf8_lossy(&made.stderr)
-    );
+    let mut python = Command::new(base);
+    output(python.args(["-m", "venv", "--without-pip"]).arg(folder));
     folder.join("bin/python")
 }

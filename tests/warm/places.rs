@@ -74,19 +74,20 @@ fn a_missing_or_unwritable_place_is_no_obstacle() {
     assert_cold(&full.done(), "no zygote can be started");
 }
 
+/// Where the zygote's socket was, which is gone.
+fn vacated(site: &Site) -> PathBuf {
+    let mut seats = fs::read_dir(folder(site)).unwrap().flatten();
+    let socket = seats.next().unwrap().path().join("requests");
+    fs::remove_file(&socket).unwrap();
+    socket
+}
+
 /// Nobody else could put it there; but a program of the same user might.
 #[test]
 fn a_socket_where_nobody_answers_delays_a_request_and_does_not_lose_it() {
     let site = site();
     site.start();
-    let seat = fs::read_dir(folder(&site))
-        .unwrap()
-        .flatten()
-        .next()
-        .unwrap()
-        .path();
-    let socket = seat.join("requests");
-    fs::remove_file(&socket).unwrap();
+    let socket = vacated(&site);
     let _silent = UnixListener::bind(&socket).unwrap();
     assert_cold(&site.get(), "no spare took the request");
 }
@@ -98,14 +99,7 @@ fn a_socket_of_somebody_else_is_not_used() {
     }
     let site = site();
     site.start();
-    let seat = fs::read_dir(folder(&site))
-        .unwrap()
-        .flatten()
-        .next()
-        .unwrap()
-        .path();
-    let socket = seat.join("requests");
-    fs::remove_file(&socket).unwrap();
+    let socket = vacated(&site);
     let public = site.path("public");
     fs::create_dir(&public).unwrap();
     fs::set_permissions(&public, fs::Permissions::from_mode(0o777)).unwrap();

@@ -131,7 +131,7 @@ impl<'a> Zygote<'a> {
             self.hear_taken();
             self.children.reap();
         }
-        // What the import has registered is for once, and not for each worker.
+        // As at the end of any process that has imported the application.
         py.import("atexit")?
             .call_method0("_run_exitfuncs")
             .map(drop)
@@ -334,7 +334,7 @@ impl<'a> Zygote<'a> {
         Status {
             application: self.application(),
             interpreter: self.start.job.interpreter.clone(),
-            pid: self.pid.as_raw_nonzero().get().unsigned_abs(),
+            pid: std::process::id(),
             age: milliseconds(self.began.elapsed()),
             import: milliseconds(imported.took),
             served: self.served,

@@ -125,7 +125,7 @@ impl<'a> Spare<'a> {
         // From here on the zygote's death is not ours.
         set_parent_process_death_signal(None)?;
         let own = pidfd_open(getpid(), PidfdFlags::empty())?;
-        let pid = getpid().as_raw_nonzero().get().unsigned_abs();
+        let pid = std::process::id();
         let passed = [own.as_fd(), self.status.as_fd()];
         passing::send(&socket, &passed, &Answer::Accepted(pid).encode())?;
         let mut counter = [0; 8];

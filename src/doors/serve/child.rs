@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
@@ -239,17 +239,12 @@ impl Child {
     }
 
     fn ends_until(&self, deadline: Instant) -> bool {
-        let ends = |process: &OwnedFd| matches!(wait::readable(process, Some(deadline)), Ok(true));
+        let ends =
+            |process: BorrowedFd<'_>| matches!(wait::readable(process, Some(deadline)), Ok(true));
         match &self.process {
-            Process::Own(_) => {
-                pidfd_open(self.group, PidfdFlags::empty()).is_ok_and(|process| ends(&process))
-            }
-            Process::Worker(handed, _) => {
-                matches!(
-                    wait::readable(handed.worker.process(), Some(deadline)),
-                    Ok(true)
-                )
-            }
+            Process::Own(_) => pidfd_open(self.group, PidfdFlags::empty())
+                .is_ok_and(|process| ends(process.as_fd())),
+            Process::Worker(handed, _) => ends(handed.worker.process()),
         }
     }
 

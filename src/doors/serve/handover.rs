@@ -7,7 +7,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use contract::handover::Job;
-use rustix::fs::{Mode, OFlags, open};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::child::{Child, Script};
@@ -15,7 +14,7 @@ use super::site::Site;
 use super::slots::Slot;
 use crate::doors::cgi;
 use crate::gateway::Variables;
-use crate::runner::warm::{Seat, Streams, offer};
+use crate::runner::warm::{Seat, Streams, offer, open_folder};
 
 /// A worker that has taken the request; or the slot again, and why a child must be started. That one will start a
 /// zygote, or say what is wrong.
@@ -40,9 +39,8 @@ pub fn hand_over(
         return Ok(Err((slot, "the request cannot be prepared".to_owned())));
     };
     let seat = Seat::of(&request, &script.directory);
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let folder = request.chdir.as_deref().unwrap_or(&script.directory);
-    let folder = open(folder, flags, Mode::empty())?;
+    let folder = open_folder(folder)?;
     let (stdout, writes_stdout) = pipe_with(PipeFlags::CLOEXEC)?;
     let (stderr, writes_stderr) = pipe_with(PipeFlags::CLOEXEC)?;
     let streams = Streams {

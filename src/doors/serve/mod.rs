@@ -38,8 +38,6 @@ use contract::codes::Code;
 use contract::handover::{Detail, Source};
 use contract::outcome::Outcome;
 use contract::report::{self, Failure};
-use rustix::fs::Mode;
-use rustix::process::umask;
 
 use self::access_log::AccessLog;
 use self::child::{Author, Children, Script};
@@ -53,7 +51,7 @@ use crate::cli::{self, Refusal, Typed};
 use crate::doors::{application, interpreter};
 use crate::gateway::Place;
 use crate::plan::{Bind, Listing, ServePlan};
-use crate::runner::signals;
+use crate::runner::{signals, warm};
 use crate::source::{self, Found};
 
 const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
@@ -153,7 +151,7 @@ fn prepare(
         max_body: plan.max_body,
         debug,
         verbosity: plan.settings.verbosity,
-        umask: mask(),
+        umask: warm::mask(),
         log: AccessLog::new(plan.log_format),
         active: AtomicUsize::new(0),
         stopping: AtomicBool::new(false),
@@ -166,13 +164,6 @@ fn prepare(
         grace: plan.grace,
         signals,
     })
-}
-
-/// Before there is another thread: it can only be read by setting it.
-fn mask() -> u32 {
-    let mask = umask(Mode::empty());
-    umask(mask);
-    mask.as_raw_mode()
 }
 
 fn static_mount(text: &OsStr, here: &Path) -> Result<Mount, Failure> {

@@ -106,29 +106,34 @@ pub fn serve(request: &Request, seat: &Seat) -> io::Result<Answered> {
 
 /// This process's descriptors and folder. An error is one after which the request may have been taken.
 fn hand_over(request: &Request, seat: &Seat) -> io::Result<Result<Handed, String>> {
-    let folder = request.chdir.as_deref().unwrap_or(Path::new("."));
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = match open(folder, flags, Mode::empty()) {
+    let folder = match open_folder(request.chdir.as_deref().unwrap_or(Path::new("."))) {
         Ok(folder) => folder,
         Err(error) => return Ok(Err(error.to_string())),
     };
-    let mask = umask(Mode::empty());
-    umask(mask);
     let (stdin, stdout, stderr) = (stdio::stdin(), stdio::stdout(), stdio::stderr());
     let streams = Streams {
         streams: [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
         folder: folder.as_fd(),
-        umask: mask.as_raw_mode(),
+        umask: mask(),
     };
-    let own = rustix::process::getpid()
-        .as_raw_nonzero()
-        .get()
-        .unsigned_abs();
     let job = Job {
-        front: own,
+        front: std::process::id(),
         ..request.job.clone()
     };
     offer(request, seat, job, &streams)
+}
+
+/// The working folder, to be handed over.
+pub fn open_folder(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(open(path, flags, Mode::empty())?)
+}
+
+/// This process's file mode creation mask. It can only be read by setting it: there must be no other thread.
+pub fn mask() -> u32 {
+    let mask = umask(Mode::empty());
+    umask(mask);
+    mask.as_raw_mode()
 }
 
 /// Offers a request to whoever waits first; gives the worker, or why there is none.
@@ -156,12 +161,12 @@ pub fn offer(
     let [stdin, stdout, stderr] = streams.streams;
     let passed = [stdin, stdout, stderr, progress.as_fd(), streams.folder];
     let sent = passing::send(&control, &passed, &offer.encode());
-    let answered = sent.and_then(|()| answer(&control, PATIENCE));
+    let answered = sent.and_then(|()| answer(&control));
     let answered = match answered {
         Ok(answered) => Ok(answered),
         Err(error) if withdraw(&progress) => Err(format!("no spare took the request: {error}")),
         // It was taken in this very moment, and has been answered before.
-        Err(_) => Ok(answer(&control, PATIENCE)?),
+        Err(_) => Ok(answer(&control)?),
     };
     Ok(match answered {
         Ok((Answer::Accepted(pid), passed)) => {
@@ -195,12 +200,11 @@ fn reach(seat: &Seat) -> io::Result<UnixStream> {
     if socket_peercred(&socket)?.uid != geteuid() {
         return Err(io::Error::other("it belongs to somebody else"));
     }
-    let socket = UnixStream::from(socket);
+    let mut socket = UnixStream::from(socket);
     socket.set_nonblocking(false)?;
     set_socket_timeout(&socket, Timeout::Send, Some(PATIENCE))?;
     set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
     // Descriptors on their way to nobody would stay open: the web server would wait for them.
-    let mut socket = socket;
     match socket.read_exact(&mut [0]) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             Err(io::Error::other("no spare took the request"))
@@ -209,8 +213,8 @@ fn reach(seat: &Seat) -> io::Result<UnixStream> {
     }
 }
 
-fn answer(control: &UnixStream, patience: Duration) -> io::Result<(Answer, Vec<OwnedFd>)> {
-    if !wait::readable(control, Some(Instant::now() + patience))? {
+fn answer(control: &UnixStream) -> io::Result<(Answer, Vec<OwnedFd>)> {
+    if !wait::readable(control, Some(Instant::now() + PATIENCE))? {
         return Err(io::ErrorKind::TimedOut.into());
     }
     let (passed, mut message) = passing::receive(control, Answer::ACCEPTANCE)?;
