@@ -88,9 +88,8 @@ impl Site {
 
     /// The processes of its zygotes, in no order.
     pub fn zygotes(&self) -> Vec<u32> {
-        let done = self.command(&["warm", "status"]).done();
-        let lines = String::from_utf8(done.out).unwrap();
-        lines
+        let status = self.status();
+        status
             .lines()
             .filter_map(|line| line.trim().strip_prefix("process"))
             .map(|number| number.trim().parse().unwrap())

@@ -9,7 +9,7 @@ use std::thread;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Site, by_worker, is_warm, telling, until_gone};
-use crate::support::until;
+use crate::support::{output, until};
 
 /// A virtualenv with numpy and pandas.
 pub fn virtualenv() -> &'static Path {
@@ -18,12 +18,8 @@ pub fn virtualenv() -> &'static Path {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("numpy");
         if !folder.join("complete").exists() {
             let _ = fs::remove_dir_all(&folder);
-            let run = |command: &mut Command| {
-                let done = command.stdin(Stdio::null()).output().unwrap();
-                assert!(done.status.success(), "{done:?}");
-            };
-            run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-            run(Command::new(folder.join("bin/pip")).args([
+            output(Command::new("python3").args(["-m", "venv"]).arg(&folder));
+            output(Command::new(folder.join("bin/pip")).args([
                 "install",
                 "--quiet",
                 "--disable-pip-version-check",
