@@ -83,6 +83,11 @@ fn ask(run: &Run, number: usize) -> Fate {
         return Fate::ClientKilled;
     }
     let text = String::from_utf8_lossy(&out).into_owned();
+    if status.code() == Some(1) && out.is_empty() {
+        // Killed between its word that the response begins and the first byte: nobody may answer in its place,
+        // and a web server does.
+        return Fate::Failed;
+    }
     let response = Response::parse(&out).unwrap_or_else(|| panic!("{number}, {status}: {text:?}"));
     match status.code() {
         Some(0) => {
@@ -103,6 +108,8 @@ fn ask(run: &Run, number: usize) -> Fate {
 #[test]
 fn each_request_is_answered_once_or_fails_cleanly_while_processes_are_killed() {
     const REQUESTS: usize = 2000;
+    // However slow the machine is, so that most requests are spared.
+    const KILLS: usize = 700;
     let site = Site::with(NOTES_CALLS);
     site.start();
     let next = AtomicUsize::new(0);
@@ -111,8 +118,11 @@ fn each_request_is_answered_once_or_fails_cleanly_while_processes_are_killed() {
     let fates: Vec<(usize, Fate)> = thread::scope(|scope| {
         scope.spawn(|| {
             let random = RandomState::new();
-            while !is_over.load(Ordering::Relaxed) {
+            loop {
                 let count = kills.load(Ordering::Relaxed);
+                if is_over.load(Ordering::Relaxed) || count >= KILLS {
+                    return;
+                }
                 let found = processes(site.folder.path());
                 if !found.is_empty() {
                     let index = random.hash_one(count) % found.len() as u64;
