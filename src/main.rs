@@ -33,6 +33,9 @@ fn main() -> ExitCode {
         Some((command, rest)) if command == "serve" => {
             runner::init::run(|| doors::serve::run(rest, inherited))
         }
+        Some((command, rest)) if command == "inetd" => doors::serve::inetd::run(rest),
+        Some((command, rest)) if command == "lambda" => doors::lambda::run(rest),
+        Some((command, rest)) if command == "watchdog" => doors::watchdog::run(rest),
         Some((command, rest)) if command == "warm" => tools::warm::run(rest),
         _ if env::var_os(SERVE_CHILD).is_some_and(|kind| kind == LIMITED_SCRIPT) => {
             doors::limited::run(&arguments)

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use contract::handover::{Detail, Site, Verbosity};
+use contract::handover::{Detail, ResponseForm, Site, Verbosity};
 
 /// The settings of one run, after the command line, the script's pragma and the environment.
 #[derive(Clone, Debug)]
@@ -77,10 +77,52 @@ pub struct ServePlan {
     pub environment: Vec<(OsString, OsString)>,
     /// `URL=DIR`, as it was given.
     pub mounts: Vec<OsString>,
+    /// The path that answers whether requests are taken.
+    pub health: Option<Vec<u8>>,
     /// Whether a folder's scripts are listed.
     pub listing: Listing,
     /// How requests are logged.
     pub log_format: LogFormat,
+}
+
+/// What `lambda` is to do.
+#[derive(Clone, Debug)]
+pub struct LambdaPlan {
+    /// APP, behind its options as they would be typed.
+    pub arguments: Vec<OsString>,
+    /// Who answers.
+    pub isolation: Isolation,
+    /// When a response is sent.
+    pub sending: Sending,
+    /// The path of events that are no HTTP.
+    pub events: Option<String>,
+}
+
+/// Who answers events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// A process for each.
+    Process,
+    /// One process for all.
+    None,
+}
+
+/// When a response is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sending {
+    /// When it is whole.
+    Buffered,
+    /// As it is made.
+    Streamed,
+}
+
+/// What `watchdog` is to do.
+#[derive(Clone, Debug)]
+pub struct WatchdogPlan {
+    /// APP, behind its options as they would be typed.
+    pub arguments: Vec<OsString>,
+    /// Whether the head is written, too.
+    pub form: ResponseForm,
 }
 
 /// One `--bind`.

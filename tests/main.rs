@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod cli;
+mod doors;
 mod engine;
 mod frameworks;
 mod house;

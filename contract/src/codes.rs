@@ -169,6 +169,12 @@ codes! {
     BODY_ENDED_EARLY "WC061" "400 Bad Request", Complete;
         "the request's body ended before its CONTENT_LENGTH";
         "the client went away in the middle, or the server's limit or timeout cut the request"
+    BAD_EVENT "WC062" "400 Bad Request", BadUsage;
+        "the event is no request";
+        "compare it with the shapes that docs/lambda.md and docs/event.md describe; the message names the field"
+    INEXPRESSIBLE "WC063" "502 Bad Gateway", ApplicationFailed;
+        "the response cannot be expressed in the platform's form";
+        "the message names what is in the way; another way of deployment may carry it (a streamed response, an HTTP mode)"
     SYSTEM "WC070" FAILED, ApplicationFailed;
         "the system refused what is needed to run a request";
         "see the system's own message; on shared hosts, limits on processes, memory or open files are the usual cause"

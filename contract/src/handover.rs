@@ -101,6 +101,24 @@ pub enum ByteCode {
     NotKept,
 }
 
+/// Whether a process serves one request only: `wsgi.run_once`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// It does.
+    Once,
+    /// Others may follow.
+    Again,
+}
+
+/// A platform's event that a request was made of, for applications which want to see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// The event, in JSON.
+    pub event: Vec<u8>,
+    /// What the platform says of this call and of the function, in JSON.
+    pub context: Vec<u8>,
+}
+
 /// Everything that the engine needs to serve one request, but for its descriptors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
@@ -134,6 +152,10 @@ pub struct Job {
     pub front: u32,
     /// When the door was entered, in nanoseconds of the monotonic clock; 0 if nobody looked.
     pub started: u64,
+    /// Whether the process ends with the request.
+    pub runs: Runs,
+    /// The event behind the request, if there is one.
+    pub invocation: Option<Invocation>,
 }
 
 /// The engine's last word on a request.
@@ -203,6 +225,12 @@ impl Job {
         out.byte(u8::from(self.byte_code == ByteCode::NotKept));
         out.number(self.front.into());
         out.number(self.started);
+        out.byte(u8::from(self.runs == Runs::Again));
+        out.byte(u8::from(self.invocation.is_some()));
+        if let Some(Invocation { event, context }) = &self.invocation {
+            out.bytes(event);
+            out.bytes(context);
+        }
     }
 
     /// Reads what [`Job::encode`] wrote. A message of another version or shape is an error.
@@ -253,6 +281,13 @@ impl Job {
             byte_code: input.choice(ByteCode::Kept, ByteCode::NotKept)?,
             front: u32::try_from(input.number()?).map_err(|_| malformed("process id"))?,
             started: input.number()?,
+            runs: input.choice(Runs::Once, Runs::Again)?,
+            invocation: input.option(|input| {
+                Ok(Invocation {
+                    event: input.bytes()?.to_vec(),
+                    context: input.bytes()?.to_vec(),
+                })
+            })?,
         })
     }
 }
@@ -306,6 +341,11 @@ mod tests {
             byte_code: ByteCode::NotKept,
             front: 4711,
             started: 17,
+            runs: Runs::Again,
+            invocation: Some(Invocation {
+                event: b"{}".to_vec(),
+                context: vec![],
+            }),
         }
     }
 

@@ -42,6 +42,36 @@ pub enum Answer {
     Declined(String),
 }
 
+/// How long a zygote lives, and who serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// For every request of its user, until it is idle, old or stale. The other descriptor is its lock.
+    Daemon,
+    /// As long as the process that has started it. The other descriptor is a socket of that one, to which it tells an
+    /// [`Init`]; when that closes, it ends.
+    Attached,
+    /// The same, and it forks nobody: it serves all requests itself.
+    SameProcess,
+}
+
+/// How an attached zygote has begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Init {
+    /// It takes requests.
+    Ready,
+    /// The application is imported, and must not be forked, for this reason.
+    NotForkable(String),
+    /// The import failed: the error's code, the specifics, and further lines.
+    Failed {
+        /// `WC031`.
+        code: String,
+        /// In one line.
+        reason: String,
+        /// The traceback, mostly.
+        detail: String,
+    },
+}
+
 /// What a zygote is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
@@ -57,6 +87,8 @@ pub struct Start {
     pub spares: Option<u64>,
     /// At most so many as the load has it.
     pub most_spares: u64,
+    /// How long it lives, and who serves.
+    pub mode: Mode,
     /// The application, and the deployment's environment.
     pub job: Job,
 }
@@ -192,6 +224,11 @@ impl Start {
         out.byte(u8::from(self.spares.is_some()));
         out.number(self.spares.unwrap_or(0));
         out.number(self.most_spares);
+        out.byte(match self.mode {
+            Mode::Daemon => 0,
+            Mode::Attached => 1,
+            Mode::SameProcess => 2,
+        });
         self.job.write(&mut out);
         out.finish()
     }
@@ -210,10 +247,59 @@ impl Start {
                 Some(input.number()?).filter(|_| is_fixed)
             },
             most_spares: input.number()?,
+            mode: match input.byte()? {
+                0 => Mode::Daemon,
+                1 => Mode::Attached,
+                2 => Mode::SameProcess,
+                _ => return Err(malformed("mode")),
+            },
             job: Job::take(&mut input)?,
         };
         input.end()?;
         Ok(start)
+    }
+}
+
+impl Init {
+    /// The whole message, its length first.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Encoder::new();
+        match self {
+            Self::Ready => out.byte(0),
+            Self::NotForkable(reason) => {
+                out.byte(1);
+                out.bytes(reason.as_bytes());
+            }
+            Self::Failed {
+                code,
+                reason,
+                detail,
+            } => {
+                out.byte(2);
+                for text in [code, reason, detail] {
+                    out.bytes(text.as_bytes());
+                }
+            }
+        }
+        out.finish()
+    }
+
+    /// Reads what [`Init::encode`] wrote.
+    pub fn read(from: &mut impl Read) -> io::Result<Self> {
+        let message = read_message(from)?;
+        let mut input = Decoder::new(&message)?;
+        let init = match input.byte()? {
+            0 => Self::Ready,
+            1 => Self::NotForkable(input.text()?),
+            2 => Self::Failed {
+                code: input.text()?,
+                reason: input.text()?,
+                detail: input.text()?,
+            },
+            _ => return Err(malformed("init")),
+        };
+        input.end()?;
+        Ok(init)
     }
 }
 

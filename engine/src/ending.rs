@@ -109,7 +109,8 @@ fn late_work(py: Python<'_>) {
     flush(py);
 }
 
-fn flush(py: Python<'_>) {
+/// What was printed is written.
+pub fn flush(py: Python<'_>) {
     if let Ok(sys) = py.import("sys") {
         for name in ["stdout", "__stdout__", "stderr"] {
             // The application may have put anything there.

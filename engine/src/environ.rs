@@ -1,12 +1,13 @@
 //! The environ: a plain `dict` made from the job's bytes (PEP 3333, "environ Variables").
 
-use contract::handover::{BodyLength, Job};
+use contract::handover::{BodyLength, Job, Runs};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::errors::Errors;
 use crate::file_wrapper::FileWrapper;
 use crate::input_stream::InputStream;
+use crate::invocation;
 
 /// All variables of the job, each byte one character, and the `wsgi.*` keys.
 pub fn build<'py>(
@@ -25,10 +26,13 @@ pub fn build<'py>(
     environ.set_item("wsgi.errors", errors)?;
     environ.set_item("wsgi.multithread", false)?;
     environ.set_item("wsgi.multiprocess", true)?;
-    environ.set_item("wsgi.run_once", true)?;
+    environ.set_item("wsgi.run_once", job.runs == Runs::Once)?;
     environ.set_item("wsgi.file_wrapper", py.get_type::<FileWrapper>())?;
     if job.body == BodyLength::UntilEnd {
         environ.set_item("wsgi.input_terminated", true)?;
+    }
+    if let Some(invocation) = &job.invocation {
+        invocation::add(py, &environ, invocation)?;
     }
     Ok(environ)
 }

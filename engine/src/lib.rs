@@ -15,6 +15,7 @@ mod frames;
 mod head;
 mod input;
 mod input_stream;
+mod invocation;
 mod loader;
 mod pump;
 mod rehearsal;

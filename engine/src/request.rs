@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use contract::codes::Code;
 use contract::descriptors::adopt;
-use contract::handover::{Detail, Ending, Job, RUNNING};
+use contract::handover::{Detail, Ending, Job, RUNNING, Runs};
 use contract::outcome::Outcome;
 use contract::report::{self, Asked, Failure};
 use pyo3::exceptions::PySystemExit;
@@ -52,29 +52,36 @@ pub fn run(
     application: Option<&Bound<'_, PyAny>>,
     prepare: impl FnOnce() -> PyResult<()>,
 ) -> PyResult<()> {
-    let own = descriptors::take_over()?;
-    let input = Arc::new(Mutex::new(Input::new(own.body, job.body)?));
-    let method = match variable(job, "REQUEST_METHOD") {
-        Some(b"HEAD") => Method::Head,
-        _ => Method::Other,
-    };
-    let response = Response::new(own.response, input.clone(), progress, job.form, method)?;
-    let exchange = Exchange {
-        py,
-        entered,
-        job,
-        application,
-        input: input.clone(),
-        response: Arc::new(Mutex::new(response)),
-    };
+    let exchange = Exchange::begin(py, entered, job, progress, application)?;
     prepare()?;
-    let outcome = exchange.run()?;
-    let body_consumed = lock(&input).map_or(0, |input| input.consumed());
-    let ending = Ending {
-        outcome,
-        body_consumed,
-    };
-    ending::end(py, job, ending, control, &input, &exchange.response)
+    let ending = exchange.conclude()?;
+    ending::end(
+        py,
+        job,
+        ending,
+        control,
+        &exchange.input,
+        &exchange.response,
+    )
+}
+
+/// Serves a request on 0, 1 and 2 by an application that others have used, and others may; the interpreter is what
+/// the job wants. Gives what its client is to be told.
+pub fn run_one_of_many(
+    py: Python<'_>,
+    entered: Duration,
+    job: &Job,
+    progress: OwnedFd,
+    application: &Bound<'_, PyAny>,
+) -> PyResult<Ending> {
+    let exchange = Exchange::begin(py, entered, job, progress, Some(application))?;
+    let ending = exchange.conclude()?;
+    // The response ends for whoever reads it, though the application may keep what it was given for a while.
+    lock(&exchange.input)?.release()?;
+    lock(&exchange.response)?.release()?;
+    termination::set_open();
+    ending::flush(py);
+    Ok(ending)
 }
 
 /// Between the last byte and the end of a response that was cut.
@@ -92,7 +99,41 @@ pub struct Exchange<'a, 'py> {
     pub response: Arc<Mutex<Response>>,
 }
 
-impl<'py> Exchange<'_, 'py> {
+impl<'a, 'py> Exchange<'a, 'py> {
+    /// Takes 0 and 1 for the request.
+    fn begin(
+        py: Python<'py>,
+        entered: Duration,
+        job: &'a Job,
+        progress: OwnedFd,
+        application: Option<&'a Bound<'py, PyAny>>,
+    ) -> PyResult<Self> {
+        let own = descriptors::take_over()?;
+        let input = Arc::new(Mutex::new(Input::new(own.body, job.body)?));
+        let method = match variable(job, "REQUEST_METHOD") {
+            Some(b"HEAD") => Method::Head,
+            _ => Method::Other,
+        };
+        let response = Response::new(own.response, input.clone(), progress, job.form, method)?;
+        Ok(Self {
+            py,
+            entered,
+            job,
+            application,
+            input,
+            response: Arc::new(Mutex::new(response)),
+        })
+    }
+
+    fn conclude(&self) -> PyResult<Ending> {
+        let outcome = self.run()?;
+        let body_consumed = lock(&self.input).map_or(0, |input| input.consumed());
+        Ok(Ending {
+            outcome,
+            body_consumed,
+        })
+    }
+
     /// Answers it, whatever happens.
     pub fn run(&self) -> PyResult<Outcome> {
         let errors = Bound::new(self.py, Errors::new(self.job.error_log.clone()))?;
@@ -119,7 +160,9 @@ impl<'py> Exchange<'_, 'py> {
         self.time_from(importing)
             .map_err(|error| self.failure(&error))?;
         let raised = |error: PyErr| self.failure(&error);
-        startup::collect_garbage_again(self.py).map_err(raised)?;
+        if self.job.runs == Runs::Once {
+            startup::collect_garbage_again(self.py).map_err(raised)?;
+        }
         let input = InputStream(self.input.clone());
         let environ = environ::build(self.py, self.job, input, errors).map_err(raised)?;
         let start_response = StartResponse(self.response.clone());

@@ -19,6 +19,12 @@ pub struct BadContentLength {
     pub value: Vec<u8>,
 }
 
+impl FromIterator<(Vec<u8>, Vec<u8>)> for MetaVariables {
+    fn from_iter<T: IntoIterator<Item = (Vec<u8>, Vec<u8>)>>(variables: T) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
 /// Set by `serve` for its children, and seen by nobody else: their arguments are the listener's alone.
 pub const SERVE_CHILD: &str = "WSGI_CGI_SERVE_CHILD";
 

@@ -15,11 +15,15 @@ use contract::report::Failure;
 use crate::bytes::decimal;
 use crate::plan::{NamedPython, Settings, Warm};
 
+mod lambda;
 mod serve;
 mod warm;
+mod watchdog;
 
-pub use serve::parse_serve;
+pub use lambda::parse_lambda;
+pub use serve::{parse_inetd, parse_serve};
 pub use warm::{WarmPlan, parse_warm};
+pub use watchdog::parse_watchdog;
 
 const ABOUT: &str = "Runs any WSGI application, one request at a time, as a CGI program.";
 

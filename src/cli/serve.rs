@@ -1,4 +1,4 @@
-//! The command line of `serve`.
+//! The command lines of `serve` and `inetd`.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -8,12 +8,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Args, Parser};
 use contract::codes::Code;
 use contract::report::Failure;
 
 use super::{Options, Refusal, Typed, apply_environment, refusal, seconds, size, switch};
 use crate::cgi::meta_variables::MetaVariables;
+use crate::cgi::request_uri::percent_decode;
 use crate::plan::{Bind, Listing, LogFormat, ServePlan, Settings};
 
 const ABOUT: &str =
@@ -35,11 +36,27 @@ Examples:
 
 It ends on Ctrl-C or SIGTERM when the running requests are answered; on a second one at once.";
 
+const INETD_ABOUT: &str =
+    "Answers one HTTP request on standard input, with the listener's strictness, and ends.";
+
+const INETD_DETAILS: &str = "\
+For inetd and xinetd (nowait), systemd sockets with Accept=yes, socat, and ncat -e: the connection is descriptors
+0 and 1. Where it is 2, too, complaints go to syslog. The peer's address comes from the socket, else from what
+systemd, socat, ncat or tcpserver say in the environment. Unit files are in examples/systemd.
+
+Examples:
+  systemd-socket-activate --listen 127.0.0.1:8000 --accept --inetd wsgi-cgi inetd app.py
+  socat TCP-LISTEN:8000,bind=127.0.0.1,fork,reuseaddr EXEC:'wsgi-cgi inetd app.py'
+  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | wsgi-cgi inetd app.py
+
+Exit status: 0 the request was answered, by whatever status; 2 wrong usage; 3 application or interpreter not
+found (the client gets a page all the same).";
+
 #[derive(Parser)]
 #[command(name = "wsgi-cgi serve", bin_name = "wsgi-cgi serve", about = ABOUT, after_help = DETAILS, args_override_self = true)]
 struct ServeLine {
     /// Where to listen: HOST:PORT (port 0: any), [::1]:PORT, unix:PATH (repeatable) [default: 127.0.0.1:8000,
-    /// or the sockets that systemd passes]
+    /// or PORT of the environment, or the sockets that systemd passes]
     #[arg(long, value_name = "ADDR", env = "WSGI_CGI_BIND", value_parser = bind, hide_env = true)]
     bind: Vec<Bind>,
     /// Requests that run at once [default: twice the cores]; others wait in order
@@ -53,12 +70,47 @@ struct ServeLine {
     /// Requests that wait; beyond, the answer is 503 [default: 16 for each process]
     #[arg(long, value_name = "N", env = "WSGI_CGI_MAX_QUEUE", hide_env = true)]
     max_queue: Option<usize>,
-    /// The largest request body: 512K, 10M, 1G; beyond, the answer is 413
-    #[arg(long, value_name = "SIZE", env = "WSGI_CGI_MAX_BODY", hide_env = true, default_value = "1G", value_parser = size)]
-    max_body: u64,
     /// How long running requests have after Ctrl-C or SIGTERM
     #[arg(long, value_name = "SECONDS", env = "WSGI_CGI_GRACE", hide_env = true, default_value = "10", value_parser = seconds)]
     grace: Duration,
+    /// Answer this path without the application: 200 as long as requests are taken
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "WSGI_CGI_HEALTH_PATH",
+        hide_env = true
+    )]
+    health_path: Option<OsString>,
+    /// DIR is a folder of scripts, and its folders are listed
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), value_name = "BOOL", env = "WSGI_CGI_LIST", hide_env = true)]
+    list: Option<bool>,
+    #[command(flatten)]
+    site: SiteOptions,
+    #[command(flatten)]
+    options: Options,
+    /// The application, or the folder of scripts
+    #[arg(value_name = "APP|DIR")]
+    application: OsString,
+}
+
+#[derive(Parser)]
+#[command(name = "wsgi-cgi inetd", bin_name = "wsgi-cgi inetd", about = INETD_ABOUT, after_help = INETD_DETAILS, args_override_self = true)]
+struct InetdLine {
+    #[command(flatten)]
+    site: SiteOptions,
+    #[command(flatten)]
+    options: Options,
+    /// The application
+    #[arg(value_name = "APP")]
+    application: OsString,
+}
+
+/// What HTTP requests may be, beside what every request may be.
+#[derive(Args)]
+struct SiteOptions {
+    /// The largest request body: 512K, 10M, 1G; beyond, the answer is 413
+    #[arg(long, value_name = "SIZE", env = "WSGI_CGI_MAX_BODY", hide_env = true, default_value = "1G", value_parser = size)]
+    max_body: u64,
     /// One more variable for the application; without VALUE, as it is here (repeatable)
     #[arg(long = "env", value_name = "NAME[=VALUE]")]
     environment: Vec<OsString>,
@@ -70,17 +122,9 @@ struct ServeLine {
         hide_env = true
     )]
     mounts: Vec<OsString>,
-    /// DIR is a folder of scripts, and its folders are listed
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), value_name = "BOOL", env = "WSGI_CGI_LIST", hide_env = true)]
-    list: Option<bool>,
     /// How each request is logged on stderr
     #[arg(long, value_name = "FORMAT", value_enum, env = "WSGI_CGI_LOG_FORMAT", hide_env = true, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
-    #[command(flatten)]
-    options: Options,
-    /// The application, or the folder of scripts
-    #[arg(value_name = "APP|DIR")]
-    application: OsString,
 }
 
 /// Reads the command line behind `serve`; relative paths count from `here`.
@@ -88,48 +132,88 @@ pub fn parse_serve(arguments: &[OsString], here: &Path) -> Result<(ServePlan, Ty
     let program = OsString::from("wsgi-cgi serve");
     let words = std::iter::once(&program).chain(arguments);
     let line = ServeLine::try_parse_from(words).map_err(|error| refusal(&error))?;
+    let (plan, typed) = plan(line.application, line.site, line.options, here)?;
+    let processes = match line.max_processes {
+        Some(number) => number.get(),
+        None => std::thread::available_parallelism().map_or(2, |cores| 2 * cores.get()),
+    };
+    let plan = ServePlan {
+        binds: line.bind,
+        max_processes: processes,
+        max_queue: line.max_queue.unwrap_or(16 * processes),
+        grace: line.grace,
+        health: line.health_path.map(health).transpose()?,
+        listing: match line.list {
+            Some(true) => Listing::On,
+            _ => Listing::Off,
+        },
+        ..plan
+    };
+    Ok((plan, typed))
+}
+
+/// Reads the command line behind `inetd`; relative paths count from `here`.
+pub fn parse_inetd(arguments: &[OsString], here: &Path) -> Result<(ServePlan, Typed), Refusal> {
+    let program = OsString::from("wsgi-cgi inetd");
+    let words = std::iter::once(&program).chain(arguments);
+    let line = InetdLine::try_parse_from(words).map_err(|error| refusal(&error))?;
+    plan(line.application, line.site, line.options, here)
+}
+
+/// For one request at a time.
+fn plan(
+    application: OsString,
+    site: SiteOptions,
+    options: Options,
+    here: &Path,
+) -> Result<(ServePlan, Typed), Refusal> {
     let variables = MetaVariables::from_environment(env::vars_os());
     let mut settings = Settings::default();
     apply_environment(|name| variables.get(name), &mut settings, here)?;
-    let debug = match (line.options.debug, variables.get("WSGI_CGI_DEBUG")) {
+    let debug = match (options.debug, variables.get("WSGI_CGI_DEBUG")) {
         (Some(on), _) => Some(on),
         // The children read it, too.
         (None, Some(_)) => Some(settings.detail == contract::handover::Detail::Shown),
         (None, None) => None,
     };
-    line.options.clone().apply(&mut settings, here, "--python");
-    let processes = match line.max_processes {
-        Some(number) => number.get(),
-        None => std::thread::available_parallelism().map_or(2, |cores| 2 * cores.get()),
-    };
-    let environment = line.environment.iter().map(|word| variable(word));
+    options.clone().apply(&mut settings, here, "--python");
+    let environment = site.environment.iter().map(|word| variable(word));
     let plan = ServePlan {
-        application: line.application,
-        words: line.options.words(here),
+        application,
+        words: options.words(here),
         settings,
         debug,
-        binds: line.bind,
-        max_processes: processes,
-        max_queue: line.max_queue.unwrap_or(16 * processes),
-        max_body: line.max_body,
-        grace: line.grace,
+        binds: Vec::new(),
+        max_processes: 1,
+        max_queue: 0,
+        max_body: site.max_body,
+        grace: Duration::ZERO,
         environment: environment
             .collect::<Result<Vec<_>, _>>()?
             .into_iter()
             .flatten()
             .collect(),
-        mounts: line.mounts,
-        listing: match line.list {
-            Some(true) => Listing::On,
-            _ => Listing::Off,
-        },
-        log_format: line.log_format,
+        mounts: site.mounts,
+        health: None,
+        listing: Listing::Off,
+        log_format: site.log_format,
     };
     let typed = Typed {
         application: None,
-        options: line.options,
+        options,
     };
     Ok((plan, typed))
+}
+
+/// A path as it is compared: decoded.
+fn health(path: OsString) -> Result<Vec<u8>, Failure> {
+    match path.as_bytes() {
+        [b'/', _, ..] => Ok(percent_decode(path.as_bytes())),
+        _ => Err(Failure::new(
+            Code::BAD_SETTING,
+            format!("--health-path {path:?}: not a path such as /healthz"),
+        )),
+    }
 }
 
 /// `NAME=VALUE`, or `NAME` for what it is here; nothing if it is not set here.
@@ -171,7 +255,7 @@ fn bind(text: &str) -> Result<Bind, String> {
 impl Options {
     /// The options as they would be typed, for another process of this program; but not `--debug`, which
     /// depends on the request.
-    fn words(&self, here: &Path) -> Vec<OsString> {
+    pub(super) fn words(&self, here: &Path) -> Vec<OsString> {
         let mut settings = Settings::default();
         self.clone().apply(&mut settings, here, "--python");
         let mut words = Vec::new();

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use contract::codes::Code;
-use contract::handover::{BodyLength, ByteCode, Job, Source, Verbosity};
+use contract::handover::{BodyLength, ByteCode, Job, ResponseForm, Runs, Source, Verbosity};
 use contract::outcome::Outcome;
 use contract::report::{self, Asked, Failure};
 use rustix::time::{ClockId, clock_gettime};
@@ -33,23 +33,29 @@ pub fn run(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Outcome {
     let variables = MetaVariables::from_environment(environment);
-    let mut door = Door {
-        caller: match variables.is_cgi() || variables.get("REQUEST_METHOD").is_some() {
-            true => Caller::Server,
-            false => Caller::Person,
-        },
-        variables,
-        settings: Settings::default(),
-        started: monotonic_now(),
+    let caller = match variables.is_cgi() || variables.get("REQUEST_METHOD").is_some() {
+        true => Caller::Server,
+        false => Caller::Person,
     };
-    match door.prepare(arguments) {
-        Ok(request) => door.serve(request),
-        Err(Refusal::Answered(text)) => {
-            let _ = io::stdout().write_all(text.as_bytes());
-            Outcome::Complete
-        }
-        Err(Refusal::Wrong(failure)) => door.refuse(&failure),
+    Door {
+        front: std::process::id(),
+        ..Door::new(caller, variables)
     }
+    .enter(arguments)
+}
+
+/// The same for a caller in this process, which reads the response to its end and goes on: nobody waits for this
+/// process to end first. `form` is how the response's head is written.
+pub fn run_within(
+    arguments: Vec<OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    form: ResponseForm,
+) -> Outcome {
+    Door {
+        form: Some(form),
+        ..Door::new(Caller::Server, MetaVariables::from_environment(environment))
+    }
+    .enter(arguments)
 }
 
 /// The request that these arguments and this environment describe, without serving it.
@@ -57,13 +63,21 @@ pub fn request(
     arguments: Vec<OsString>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Request, Refusal> {
+    template(arguments, environment).map(|(request, _)| request)
+}
+
+/// The same, with the settings that made it.
+pub fn template(
+    arguments: Vec<OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<(Request, Settings), Refusal> {
+    let variables = MetaVariables::from_environment(environment);
     let mut door = Door {
-        caller: Caller::Server,
-        variables: MetaVariables::from_environment(environment),
-        settings: Settings::default(),
         started: 0,
+        ..Door::new(Caller::Server, variables)
     };
-    door.prepare(arguments)
+    let request = door.prepare(arguments)?;
+    Ok((request, door.settings))
 }
 
 /// Who started the program.
@@ -81,6 +95,10 @@ struct Door {
     settings: Settings,
     /// For Server-Timing.
     started: u64,
+    /// The process that has to end before the engine lets go of its descriptors; 0 if there is none.
+    front: u32,
+    /// How the response's head is written, whatever the script is called.
+    form: Option<ResponseForm>,
 }
 
 /// Nanoseconds of the monotonic clock, which the engine reads, too.
@@ -90,6 +108,32 @@ fn monotonic_now() -> u64 {
 }
 
 impl Door {
+    fn new(caller: Caller, variables: MetaVariables) -> Self {
+        Self {
+            caller,
+            variables,
+            settings: Settings::default(),
+            started: monotonic_now(),
+            front: 0,
+            form: None,
+        }
+    }
+
+    fn enter(mut self, arguments: Vec<OsString>) -> Outcome {
+        match self.prepare(arguments) {
+            Ok(request) => self.serve(request),
+            Err(Refusal::Answered(text)) => {
+                let _ = io::stdout().write_all(text.as_bytes());
+                Outcome::Complete
+            }
+            Err(Refusal::Wrong(failure)) => self.refuse(&failure),
+        }
+    }
+
+    fn form(&self) -> ResponseForm {
+        self.form.unwrap_or_else(|| self.variables.response_form())
+    }
+
     /// Everything that can be found out before anything is started.
     fn prepare(&mut self, arguments: Vec<OsString>) -> Result<Request, Refusal> {
         let here = env::current_dir()
@@ -221,7 +265,7 @@ impl Door {
                 callable: found.callable,
                 environment: self.variables.clone().into_vec(),
                 body,
-                form: self.variables.response_form(),
+                form: self.form(),
                 detail: self.settings.detail,
                 verbosity: self.settings.verbosity,
                 error_log: self.settings.error_log.clone(),
@@ -229,8 +273,10 @@ impl Door {
                 packages: interpreter::packages(&interpreter),
                 interpreter: interpreter::described(&interpreter),
                 site: self.settings.site,
-                front: 0,
+                front: self.front,
                 started: self.started,
+                runs: Runs::Once,
+                invocation: None,
             },
             interpreter,
             chdir: self.settings.chdir.clone(),
@@ -335,7 +381,7 @@ impl Door {
     fn asked(&self) -> Asked<'_> {
         Asked {
             variables: self.variables.as_slice(),
-            form: self.variables.response_form(),
+            form: self.form(),
             detail: self.settings.detail,
         }
     }

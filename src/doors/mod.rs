@@ -3,8 +3,11 @@
 mod application;
 pub mod cgi;
 mod interpreter;
+pub mod lambda;
 pub mod limited;
 pub mod serve;
+mod template;
+pub mod watchdog;
 
 use std::env;
 use std::os::fd::OwnedFd;

@@ -1,7 +1,7 @@
 //! The head of a response, and how the end of its body will be known.
 
-use super::Fields;
 use super::head::Version;
+use super::{Fields, limits};
 
 /// How the end of a response's body is known (RFC 9112 section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +134,30 @@ pub fn reason(status: u16) -> &'static str {
         505 => "HTTP Version Not Supported",
         _ => "Unknown",
     }
+}
+
+/// The head of somebody else's response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResponseHead {
+    /// Three digits.
+    pub status: u16,
+    /// In their order.
+    pub fields: Fields,
+}
+
+/// Reads a response's head; gives it and its length, or None as long as it is not whole.
+pub fn parse(bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, httparse::Error> {
+    let mut parsed = [httparse::EMPTY_HEADER; limits::FIELDS];
+    let mut response = httparse::Response::new(&mut parsed);
+    let httparse::Status::Complete(length) = response.parse(bytes)? else {
+        return Ok(None);
+    };
+    let mut fields = Fields::default();
+    for header in response.headers.iter() {
+        fields.push(header.name, header.value);
+    }
+    let status = response.code.unwrap_or_default();
+    Ok(Some((ResponseHead { status, fields }, length)))
 }
 
 #[cfg(test)]

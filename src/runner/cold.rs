@@ -19,11 +19,10 @@ use crate::runner::{Request, limits, signals};
 ///
 /// On return the body is drained and, if it is whole, the response is written; the process should
 /// end at once: the child watches it, and lets go of the descriptors afterwards.
-pub fn serve(mut request: Request) -> io::Result<Ended> {
+pub fn serve(request: Request) -> io::Result<Ended> {
     let (control, childs_control) = UnixStream::pair()?;
     let progress = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     let parent = rustix::process::getpid();
-    request.job.front = std::process::id();
     let deadline = request.timeout.map(|limit| Instant::now() + limit);
     let signals = signals::listen()?;
     let mut engine = EngineFile::new().map_err(io::Error::other)?;
@@ -33,7 +32,7 @@ pub fn serve(mut request: Request) -> io::Result<Ended> {
             let error = child(&request, parent, engine, childs_control.into(), progress);
             let text = format!("{}: {error:#}\n", request.interpreter.program.display());
             contract::report::tell_line(&text, request.job.error_log.as_deref());
-            leave();
+            leave(1);
         }
         Side::Parent(child) => {
             drop(childs_control);

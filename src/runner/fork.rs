@@ -27,8 +27,8 @@ pub fn fork() -> io::Result<Side> {
     }
 }
 
-/// Ends a child at once, as one that could not become what it was forked for: its parent answers for it.
-pub fn leave() -> ! {
+/// Ends a child at once: nothing of its parent's is run or flushed.
+pub fn leave(status: u8) -> ! {
     // SAFETY: `_exit` runs nothing of this process.
-    unsafe { nix::libc::_exit(1) }
+    unsafe { nix::libc::_exit(status.into()) }
 }

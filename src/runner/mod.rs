@@ -2,7 +2,7 @@
 
 pub mod cold;
 mod drain;
-mod fork;
+pub mod fork;
 pub mod init;
 pub mod limits;
 pub mod parent;
@@ -18,6 +18,7 @@ use crate::plan::{Limits, Warming};
 use crate::python::discover::Interpreter;
 
 /// What is to be run, and how.
+#[derive(Clone)]
 pub struct Request {
     /// For the engine.
     pub job: Job,

@@ -166,7 +166,8 @@ impl Process {
     }
 }
 
-fn death(status: WaitStatus) -> Death {
+/// What waiting for a process told.
+pub fn death(status: WaitStatus) -> Death {
     let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
     match status.terminating_signal() {
         Some(number) => Death::Signalled(byte(number)),

@@ -57,7 +57,7 @@ fn listener() -> &'static (Listener, PathBuf) {
     })
 }
 
-fn rows(kind: &str, prefix: &str) -> Vec<Row> {
+pub fn rows(kind: &str, prefix: &str) -> Vec<Row> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/requests")
         .join(kind);

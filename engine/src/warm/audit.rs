@@ -26,9 +26,18 @@ pub struct Made {
     pub place: String,
 }
 
+/// Whether the files that are read are noted, to be watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notes {
+    Files,
+    Nothing,
+}
+
 /// From here on, it is heard.
-pub fn begin(py: Python<'_>) -> PyResult<()> {
-    watch::begin();
+pub fn begin(py: Python<'_>, notes: Notes) -> PyResult<()> {
+    if notes == Notes::Files {
+        watch::begin();
+    }
     IS_LISTENING.store(true, Ordering::Relaxed);
     let hook = wrap_pyfunction!(hear, py)?;
     py.import("sys")?.call_method1("addaudithook", (hook,))?;

@@ -4,9 +4,9 @@ use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use contract::handover::Source;
+use contract::handover::{Source, Verbosity};
 use contract::report;
-use contract::warm::{ORDERS, Order, REQUESTS, Start, Status};
+use contract::warm::{Mode, ORDERS, Order, REQUESTS, Start, Status};
 use pyo3::prelude::*;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -17,7 +17,7 @@ use rustix::process::{Pid, getpid};
 use super::children::Children;
 use super::memory::Touched;
 use super::spare::{self, Spare};
-use super::watch::is_readable;
+use super::watch::{Noted, is_readable};
 use super::{Imported, disappear, orders};
 
 /// A new one has another seed of its hashes, and other addresses.
@@ -97,27 +97,29 @@ impl<'a> Zygote<'a> {
         })
     }
 
-    /// Lives until there is a reason to end; returns when the last worker has ended.
-    pub fn run(mut self, py: Python<'_>, imported: &Imported<'_>, lock: OwnedFd) -> PyResult<()> {
+    /// Lives until there is a reason to end; returns when the last worker has ended. `other` is its lock, or the
+    /// socket of the process that it is attached to.
+    pub fn run(mut self, py: Python<'_>, imported: &Imported<'_>, other: OwnedFd) -> PyResult<()> {
         self.tell(&format!(
             "warm: {} was imported in {} ms",
             self.application(),
             imported.took.as_millis()
         ));
-        let mut lock = Some(lock);
+        let mut other = Some(other);
         let reason = loop {
             if self.children.spares() < self.wanted && self.rest().is_zero() {
                 match self.fork(py) {
                     Ok(Side::Zygote) => continue,
                     Ok(Side::Child(status)) => {
-                        drop(lock.take());
+                        drop(other.take());
                         return self.spare(py, imported, status);
                     }
                     // Shared hosts limit processes: requests run cold again, where they can.
                     Err(error) => break format!("it cannot fork: {error}"),
                 }
             }
-            if let Some(reason) = self.wait(py, imported) {
+            let client = other.as_ref().filter(|_| !self.is_alone());
+            if let Some(reason) = self.wait(py, imported, client) {
                 break reason;
             }
         };
@@ -125,7 +127,7 @@ impl<'a> Zygote<'a> {
         // New requests go elsewhere; the spares, which wait here, end by that.
         disappear(&self.start.folder);
         let _ = shutdown(&self.requests, Shutdown::Both);
-        drop(lock);
+        drop(other);
         while !self.children.is_empty() {
             self.poll(imported, None, None).map_err(io::Error::from)?;
             self.hear_taken();
@@ -144,7 +146,16 @@ impl<'a> Zygote<'a> {
         }
     }
 
+    /// Whether it is nobody's: it ends by itself.
+    fn is_alone(&self) -> bool {
+        self.start.mode == Mode::Daemon
+    }
+
     fn tell(&self, text: &str) {
+        // Its client's stderr is not its own log.
+        if !self.is_alone() && self.start.job.verbosity == Verbosity::Quiet {
+            return;
+        }
         report::tell_line(&format!("{text}\n"), self.start.job.error_log.as_deref());
     }
 
@@ -193,16 +204,27 @@ impl<'a> Zygote<'a> {
     }
 
     /// Waits for something to happen; gives a reason to end.
-    fn wait(&mut self, py: Python<'_>, imported: &Imported<'_>) -> Option<String> {
-        let now = Instant::now();
-        let end = (self.last + self.start.idle).min(self.began + AGE_LIMIT);
-        let mut limit = end.saturating_duration_since(now).min(PAUSE);
+    fn wait(
+        &mut self,
+        py: Python<'_>,
+        imported: &Imported<'_>,
+        client: Option<&OwnedFd>,
+    ) -> Option<String> {
+        let mut limit = PAUSE;
+        if self.is_alone() {
+            let end = (self.last + self.start.idle).min(self.began + AGE_LIMIT);
+            limit = limit.min(end.saturating_duration_since(Instant::now()));
+        }
         if self.children.spares() < self.wanted {
             limit = limit.min(self.rest());
         }
         // A request that waits is a spare's, if there is one.
         let requests = (self.children.spares() == 0).then(|| self.requests.as_fd());
-        let polled = self.poll(imported, Some(limit), requests);
+        let others = requests.into_iter().chain(client.map(AsFd::as_fd));
+        let polled = self.poll(imported, Some(limit), others);
+        if client.is_some_and(is_readable) {
+            return Some("its client is gone".into());
+        }
         match polled {
             Err(Errno::INTR) => return py.check_signals().err().map(|_| "it was told to".into()),
             Err(error) => return Some(error.to_string()),
@@ -230,11 +252,19 @@ impl<'a> Zygote<'a> {
     fn reason_to_end(&mut self, imported: &Imported<'_>) -> Option<String> {
         // Each spare looks for itself, at each request; here it is enough to look now and then.
         let is_due = self.looked.is_none_or(|looked| looked.elapsed() >= PAUSE);
-        if is_due || imported.noted.is_told_of_change() {
+        if is_due
+            || imported
+                .noted
+                .as_ref()
+                .is_some_and(Noted::is_told_of_change)
+        {
             self.looked = Some(Instant::now());
-            if let Some(change) = imported.noted.change() {
+            if let Some(change) = imported.change() {
                 return Some(change);
             }
+        }
+        if !self.is_alone() {
+            return None;
         }
         if self.served >= REQUEST_LIMIT {
             return Some(format!("it has served {} requests", self.served));
@@ -260,17 +290,18 @@ impl<'a> Zygote<'a> {
     }
 
     /// Gives whether somebody asks.
-    fn poll(
-        &self,
-        imported: &Imported<'_>,
+    fn poll<'b>(
+        &'b self,
+        imported: &'b Imported<'_>,
         limit: Option<Duration>,
-        requests: Option<BorrowedFd<'_>>,
+        more: impl IntoIterator<Item = BorrowedFd<'b>>,
     ) -> Result<bool, Errno> {
         let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
         let children: Vec<_> = self.children.processes().collect();
         let fixed = [self.orders.as_fd(), self.taken.as_fd()];
-        let changes = imported.noted.inotify().map(AsFd::as_fd);
-        let others = children.into_iter().chain(changes).chain(requests);
+        let noted = imported.noted.iter();
+        let changes = noted.flat_map(Noted::inotify).map(AsFd::as_fd);
+        let others = children.into_iter().chain(changes).chain(more);
         let all: Vec<_> = fixed.into_iter().chain(others).collect();
         let mut polled: Vec<_> = all
             .iter()
@@ -321,14 +352,14 @@ impl<'a> Zygote<'a> {
     fn status(&self, imported: &Imported<'_>) -> Status {
         let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let pids = self.children.spare_pids().chain([self.pid]);
-        let unwatched = imported.noted.unwatched();
+        let unwatched = imported.noted.as_ref().map_or(0, Noted::unwatched);
         let mut notes = Vec::new();
         if unwatched > 0 {
             notes.push(format!(
                 "{unwatched} files are looked at for each request: nothing tells of their changes"
             ));
         }
-        if let Some(change) = imported.noted.change() {
+        if let Some(change) = imported.change() {
             notes.push(change);
         }
         Status {
@@ -341,7 +372,7 @@ impl<'a> Zygote<'a> {
             spares: self.children.spares() as u64,
             workers: self.children.workers() as u64,
             memory: orders::memory(pids),
-            watched: imported.noted.count() as u64,
+            watched: imported.noted.as_ref().map_or(0, Noted::count) as u64,
             notes,
         }
     }

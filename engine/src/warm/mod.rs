@@ -7,29 +7,32 @@ mod life;
 mod memory;
 mod orders;
 mod safety;
+mod same_process;
 mod spare;
 pub mod watch;
 
 use std::collections::HashSet;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use contract::descriptors::adopt;
-use contract::report;
-use contract::warm::{LOCK, ORDERS, REASON, REASON_LIFE, REQUESTS, Start};
+use contract::report::{self, Failure};
+use contract::warm::{Init, LOCK, Mode, ORDERS, REASON, REASON_LIFE, REQUESTS, Start};
 use pyo3::prelude::*;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
 };
 
-use self::audit::Made;
+use self::audit::{Made, Notes};
 use self::life::Zygote;
 use self::watch::Noted;
-use crate::{application, rehearsal, startup};
+use crate::{application, invocation, rehearsal, startup};
 
 /// An import that takes longer hangs.
 const IMPORT_LIMIT: u32 = 60;
@@ -44,12 +47,21 @@ const BACKLOG: i32 = 1024;
 pub struct Imported<'py> {
     /// The WSGI callable.
     pub application: Bound<'py, PyAny>,
-    /// What it was made of.
-    pub noted: Noted,
+    /// What it was made of; None where a change means nothing.
+    pub noted: Option<Noted>,
+    /// When the import began.
+    pub began: Instant,
     /// How long it took.
     pub took: Duration,
     /// Who runs what it has registered for the end of the process.
     pub exit_handlers: ExitHandlers,
+}
+
+impl Imported<'_> {
+    /// What has changed since, if anything counts.
+    pub fn change(&self) -> Option<String> {
+        self.noted.as_ref().and_then(Noted::change)
+    }
 }
 
 /// Who runs the exit handlers that an import has registered.
@@ -61,38 +73,74 @@ pub enum ExitHandlers {
     OfZygote,
 }
 
-/// Reads what to be from `control`; holds `lock` as long as it takes requests. Ends the process.
-pub fn live(py: Python<'_>, control: RawFd, lock: RawFd) -> PyResult<()> {
+/// Reads what to be from `control`. `other` is the lock, held as long as it takes requests, or the socket of the
+/// process that it is attached to. Ends the process.
+pub fn live(py: Python<'_>, control: RawFd, other: RawFd) -> PyResult<()> {
     let not_ours = || io::Error::other("the descriptors of the handover are not open");
     let mut control = File::from(adopt(control).ok_or_else(not_ours)?);
-    let lock = adopt(lock).ok_or_else(not_ours)?;
+    let other = adopt(other).ok_or_else(not_ours)?;
     let start = Start::read(&mut control)?;
     drop(control);
+    match start.mode {
+        Mode::Daemon => live_alone(py, &start, other)?,
+        Mode::Attached | Mode::SameProcess => live_attached(py, &start, other.into())?,
+    }
+    py.import("os")?.call_method1("_exit", (0,)).map(drop)
+}
+
+fn live_alone(py: Python<'_>, start: &Start, lock: OwnedFd) -> PyResult<()> {
     let reason = start.folder.join(REASON);
     // What was written up to now is settled when it is read.
     thread::sleep(watch::STEP);
-    match prepare(py, &start) {
+    let failed = |error: io::Error| NotNow::Refused(format!("cannot start: {error}"));
+    let prepared = fs::write(&reason, "it is being imported\n")
+        .map_err(failed)
+        .and_then(|()| prepare(py, start))
+        .and_then(|imported| Ok((zygote(start, &imported)?, imported)));
+    let why = match prepared {
         Ok((zygote, imported)) => {
             let _ = fs::remove_file(&reason);
-            zygote.run(py, &imported, lock)?;
+            return zygote.run(py, &imported, lock);
         }
-        Err(why) => {
-            let (why, age) = match why {
-                NotNow::Changed(why) => (why, REASON_LIFE.saturating_sub(SOON)),
-                NotNow::Refused(why) => (why, Duration::ZERO),
-            };
-            let _ = File::create(&reason).and_then(|mut file| {
-                file.write_all(why.as_bytes())?;
-                // What is over soon is written as if some time had passed.
-                file.set_modified(SystemTime::now() - age)
-            });
-            report::tell_line(
-                &format!("not warmed: {why}\n"),
-                start.job.error_log.as_deref(),
-            );
-        }
+        Err(why) => why,
+    };
+    let age = match why {
+        NotNow::Changed(_) => REASON_LIFE.saturating_sub(SOON),
+        NotNow::Refused(_) | NotNow::Failed(_) => Duration::ZERO,
+    };
+    let why = why.to_string();
+    let _ = File::create(&reason).and_then(|mut file| {
+        file.write_all(why.as_bytes())?;
+        // What is over soon is written as if some time had passed.
+        file.set_modified(SystemTime::now() - age)
+    });
+    report::tell_line(
+        &format!("not warmed: {why}\n"),
+        start.job.error_log.as_deref(),
+    );
+    Ok(())
+}
+
+fn live_attached(py: Python<'_>, start: &Start, mut client: UnixStream) -> PyResult<()> {
+    let prepared = prepare(py, start).and_then(|imported| match start.mode {
+        Mode::SameProcess => Ok((None, imported)),
+        _ => Ok((Some(zygote(start, &imported)?), imported)),
+    });
+    let init = match &prepared {
+        Ok(_) => Init::Ready,
+        Err(NotNow::Failed(failure)) => Init::Failed {
+            code: failure.code.entry().code.to_owned(),
+            reason: failure.reason.clone(),
+            detail: failure.detail.clone(),
+        },
+        Err(why) => Init::NotForkable(why.to_string()),
+    };
+    client.write_all(&init.encode())?;
+    match prepared {
+        Ok((Some(zygote), imported)) => zygote.run(py, &imported, client.into()),
+        Ok((None, imported)) => same_process::run(py, &imported, &client),
+        Err(_) => Ok(()),
     }
-    py.import("os")?.call_method1("_exit", (0,)).map(drop)
 }
 
 /// Why there is no zygote.
@@ -101,72 +149,108 @@ enum NotNow {
     Changed(String),
     /// It would be the same again.
     Refused(String),
+    /// The application cannot be imported.
+    Failed(Failure),
 }
 
-impl From<String> for NotNow {
-    fn from(reason: String) -> Self {
-        Self::Refused(reason)
+impl fmt::Display for NotNow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Changed(reason) | Self::Refused(reason) => f.write_str(reason),
+            Self::Failed(failure) => write!(f, "{failure}\n{}", failure.detail),
+        }
     }
 }
 
-/// Imports the application, and binds the sockets; or says why not.
-fn prepare<'a, 'py>(
-    py: Python<'py>,
-    start: &'a Start,
-) -> Result<(Zygote<'a>, Imported<'py>), NotNow> {
-    let failed = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
-    let reason = start.folder.join(REASON);
-    fs::write(&reason, "it is being imported\n").map_err(|error| failed("cannot start", &error))?;
+/// Imports the application; or says why it cannot be kept.
+fn prepare<'py>(py: Python<'py>, start: &Start) -> Result<Imported<'py>, NotNow> {
     let began = Instant::now();
-    let watchdog = Watchdog::set(py, &reason).map_err(|error| failed("cannot start", &error))?;
+    // An attached one is watched by its client, or by the platform.
+    let watchdog = match start.mode {
+        Mode::Daemon => Some(
+            Watchdog::set(py, &start.folder.join(REASON))
+                .map_err(|error| NotNow::Refused(format!("cannot start: {error}")))?,
+        ),
+        Mode::Attached | Mode::SameProcess => None,
+    };
     let mut own: HashSet<RawFd> = safety::open_descriptors().collect();
     let imported = import(py, start);
-    watchdog.clear(py);
+    if let Some(watchdog) = watchdog {
+        watchdog.clear(py);
+    }
     let (application, noted, made) = imported?;
     let took = began.elapsed();
-    let noted = noted.ok_or("nothing was noted".to_owned())?;
-    own.extend(noted.inotify().map(AsRawFd::as_raw_fd));
-    let objections = safety::objections(py, &own, &made);
-    if !objections.is_empty() {
-        return Err(NotNow::Refused(objections.join("\n")));
-    }
-    if let Some(change) = noted.change() {
-        return Err(NotNow::Changed(change));
+    own.extend(
+        noted
+            .iter()
+            .flat_map(Noted::inotify)
+            .map(AsRawFd::as_raw_fd),
+    );
+    if start.mode != Mode::SameProcess {
+        let objections = safety::objections(py, &own, &made);
+        if !objections.is_empty() {
+            return Err(NotNow::Refused(objections.join("\n")));
+        }
     }
     let has_temporary_files = made.iter().any(|made| made.event.starts_with("tempfile."));
-    let wrong = |error: io::Error| failed("cannot take requests", &error);
-    let zygote = Zygote::new(start, began, |name| appear(&start.folder, name)).map_err(wrong)?;
-    let imported = Imported {
+    Ok(Imported {
         application,
         noted,
+        began,
         took,
         exit_handlers: match has_temporary_files {
             true => ExitHandlers::OfZygote,
             false => ExitHandlers::OfAll,
         },
-    };
-    Ok((zygote, imported))
+    })
+}
+
+/// Binds the sockets, if nothing has changed since the import.
+fn zygote<'a>(start: &'a Start, imported: &Imported<'_>) -> Result<Zygote<'a>, NotNow> {
+    if let Some(change) = imported.change() {
+        return Err(NotNow::Changed(change));
+    }
+    Zygote::new(start, imported.began, |name| appear(&start.folder, name))
+        .map_err(|error| NotNow::Refused(format!("cannot take requests: {error}")))
 }
 
 type Import<'py> = (Bound<'py, PyAny>, Option<Noted>, Vec<Made>);
 
-fn import<'py>(py: Python<'py>, start: &Start) -> Result<Import<'py>, String> {
-    let raised = |error: PyErr| error.to_string();
+fn import<'py>(py: Python<'py>, start: &Start) -> Result<Import<'py>, NotNow> {
+    let raised = |error: PyErr| NotNow::Refused(error.to_string());
     // For the end of an import that hangs, for the workers, and for what they are tied by.
     for module in ["fcntl", "faulthandler", "atexit"] {
         py.import(module).map_err(raised)?;
     }
-    audit::begin(py).map_err(raised)?;
+    let is_heard = start.mode != Mode::SameProcess;
+    if is_heard {
+        let notes = match start.mode {
+            Mode::Daemon => Notes::Files,
+            // It was deployed as it is.
+            Mode::Attached | Mode::SameProcess => Notes::Nothing,
+        };
+        audit::begin(py, notes).map_err(raised)?;
+    }
     startup::prepare(py, &start.job).map_err(raised)?;
-    let application = application::load(py, &start.job)
-        .map_err(|failure| format!("{failure}\n{}", failure.detail))?;
+    let application = application::load(py, &start.job).map_err(NotNow::Failed)?;
+    if start.job.invocation.is_some() {
+        invocation::prepare(py).map_err(raised)?;
+    }
     if let Some(path) = &start.rehearse {
         rehearsal::run(py, &start.job, path, &application).map_err(raised)?;
     }
-    let (noted, made) = audit::finish(py).map_err(raised)?;
+    let (noted, made) = match is_heard {
+        true => audit::finish(py).map_err(raised)?,
+        false => (None, Vec::new()),
+    };
+    if start.mode == Mode::Daemon && noted.is_none() {
+        return Err(NotNow::Refused("nothing was noted".to_owned()));
+    }
     let gc = py.import("gc").map_err(raised)?;
     gc.call_method0("freeze").map_err(raised)?;
-    memory::use_huge_pages();
+    if is_heard {
+        memory::use_huge_pages();
+    }
     Ok((application, noted, made))
 }
 

@@ -50,10 +50,17 @@ pub struct Spare<'a> {
 pub struct Taken<'a> {
     control: UnixStream,
     progress: OwnedFd,
-    folder: OwnedFd,
-    streams: [OwnedFd; 3],
+    streams: Streams,
     offer: Offer,
     learner: Option<Learner<'a>>,
+}
+
+/// What came with it.
+pub struct Streams {
+    /// Body, response and complaints.
+    pub streams: [OwnedFd; 3],
+    /// The working folder.
+    pub folder: OwnedFd,
 }
 
 impl<'a> Spare<'a> {
@@ -107,7 +114,7 @@ impl<'a> Spare<'a> {
         // The client sends its descriptors when there is somebody to take them.
         (&socket).write_all(&[GREETING])?;
         // It has begun: what changes from here on is for the next request.
-        let change = imported.noted.change();
+        let change = imported.change();
         let (passed, mut message) = passing::receive(&socket, Offer::USUAL)?;
         let [stdin, stdout, stderr, progress, folder] = <[OwnedFd; 5]>::try_from(passed)
             .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
@@ -141,8 +148,10 @@ impl<'a> Spare<'a> {
         Ok(Some(Taken {
             control: socket,
             progress,
-            folder,
-            streams: [stdin, stdout, stderr],
+            streams: Streams {
+                streams: [stdin, stdout, stderr],
+                folder,
+            },
             offer,
             learner: None,
         }))
@@ -155,17 +164,12 @@ pub fn serve(py: Python<'_>, taken: Taken<'_>, imported: &Imported<'_>) -> PyRes
     let Taken {
         control,
         progress,
-        folder,
-        streams: [stdin, stdout, stderr],
+        streams,
         offer,
         learner,
     } = taken;
     tie_to_client(py, &control)?;
-    stdio::dup2_stdin(stdin).map_err(io::Error::from)?;
-    stdio::dup2_stdout(stdout).map_err(io::Error::from)?;
-    stdio::dup2_stderr(stderr).map_err(io::Error::from)?;
-    fchdir(folder).map_err(io::Error::from)?;
-    umask(Mode::from_raw_mode(offer.umask));
+    take_over(streams, offer.umask)?;
     contract::limits::apply(&offer.limits);
     let prepare = || startup::environment(py, &offer.job);
     let control = Control {
@@ -183,6 +187,17 @@ pub fn serve(py: Python<'_>, taken: Taken<'_>, imported: &Imported<'_>) -> PyRes
         application,
         prepare,
     )
+}
+
+/// Makes this process's descriptors, folder and mask those of the request.
+pub fn take_over(taken: Streams, mask: u32) -> io::Result<()> {
+    let [stdin, stdout, stderr] = taken.streams;
+    stdio::dup2_stdin(stdin)?;
+    stdio::dup2_stdout(stdout)?;
+    stdio::dup2_stderr(stderr)?;
+    fchdir(taken.folder)?;
+    umask(Mode::from_raw_mode(mask));
+    Ok(())
 }
 
 /// The kernel ends this process when its client is gone (fcntl(2), F_SETSIG).

@@ -14,6 +14,7 @@ use super::child::{Author, Child, Script};
 use super::failure_page::{fail, refuse};
 use super::folder::Named;
 use super::handover::hand_over;
+use super::health;
 use super::incoming::{Incoming, Rest};
 use super::relay::Relay;
 use super::reply::Reply;
@@ -95,6 +96,9 @@ impl Exchange<'_> {
             return Ok(reply.begin(204, None, &Fields::default(), None)?);
         }
         let mut address = Address::parse(self.head.path_and_query())?;
+        if self.site.health.as_ref() == Some(&address.path) {
+            return health::answer(self.site, self.head, reply);
+        }
         if let Some((mount, below)) = static_reply::mount(&self.site.mounts, &address.path) {
             return static_reply::send(mount, below, self.head, incoming.socket(), reply);
         }

@@ -6,7 +6,6 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
-use contract::handover::Job;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::child::{Child, Script};
@@ -48,13 +47,7 @@ pub fn hand_over(
         folder: folder.as_fd(),
         umask: site.umask,
     };
-    let job = Job {
-        // No process has to end first.
-        front: 0,
-        started: 0,
-        ..request.job.clone()
-    };
-    Ok(match offer(&request, &seat, job, &streams)? {
+    Ok(match offer(&request, &seat, &streams)? {
         Ok(handed) => {
             let outputs: [OwnedFd; 2] = [stdout, stderr];
             Ok(site.children.adopt(handed, outputs, slot)?)

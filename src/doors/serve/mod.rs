@@ -10,9 +10,12 @@ mod exchange;
 mod failure_page;
 mod folder;
 mod handover;
+mod health;
 mod incoming;
+pub mod inetd;
 mod listener;
 mod outgoing;
+mod platform;
 mod relay;
 mod reply;
 mod script_answer;
@@ -21,18 +24,19 @@ mod slots;
 mod sockets;
 mod static_files;
 mod static_reply;
+mod syslog;
 mod trouble;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::time::Duration;
 
 use contract::codes::Code;
 use contract::handover::{Detail, Source};
@@ -50,11 +54,12 @@ use crate::cgi::meta_variables::{MetaVariables, SERVE_CHILD};
 use crate::cli::{self, Refusal, Typed};
 use crate::doors::{application, interpreter};
 use crate::gateway::Place;
-use crate::plan::{Bind, Listing, ServePlan};
+use crate::plan::{Listing, ServePlan};
 use crate::runner::{signals, warm};
 use crate::source::{self, Found};
 
-const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
+/// A client that ended its side may still be reading: it gets what comes within this time.
+const HALF_CLOSED: Duration = Duration::from_secs(1);
 
 /// What a child gets of our own environment, beside the variables `WSGI_CGI_*` and `LC_*`.
 const PASSED_ON: [&str; 13] = [
@@ -75,10 +80,10 @@ const PASSED_ON: [&str; 13] = [
 
 /// Serves until it is told to stop. `inherited` are the sockets that systemd passed.
 pub fn run(arguments: &[OsString], inherited: Vec<OwnedFd>) -> Outcome {
-    let prepared = env::current_dir()
-        .map_err(|error| Failure::new(Code::NO_DIRECTORY, error.to_string()).into())
-        .and_then(|here| Ok((cli::parse_serve(arguments, &here)?, here)))
-        .and_then(|((plan, typed), here)| Ok(prepare(&plan, typed, inherited, &here)?));
+    let prepared = here().map_err(Refusal::from).and_then(|here| {
+        let (plan, typed) = cli::parse_serve(arguments, &here)?;
+        Ok(prepare(&plan, typed, inherited, &here)?)
+    });
     match prepared {
         Ok(prepared) => match prepared.serve() {
             Ok(()) => Outcome::Complete,
@@ -92,6 +97,10 @@ pub fn run(arguments: &[OsString], inherited: Vec<OwnedFd>) -> Outcome {
     }
 }
 
+fn here() -> Result<PathBuf, Failure> {
+    env::current_dir().map_err(|error| Failure::new(Code::NO_DIRECTORY, error.to_string()))
+}
+
 fn refuse(failure: &Failure) -> Outcome {
     report::tell(failure, "", None);
     failure.code.entry().outcome
@@ -100,7 +109,7 @@ fn refuse(failure: &Failure) -> Outcome {
 struct Prepared {
     sockets: Vec<Socket>,
     site: Arc<Site>,
-    grace: std::time::Duration,
+    grace: Duration,
     signals: UnixStream,
 }
 
@@ -118,10 +127,7 @@ fn prepare(
 ) -> Result<Prepared, Failure> {
     let wrong = |error: anyhow::Error| Failure::new(Code::CANNOT_LISTEN, format!("{error:#}"));
     let system = |error: io::Error| Failure::new(Code::SYSTEM, error.to_string());
-    let environment = environment(plan);
-    let (content, described) = content(plan, typed, here, &environment)?;
-    let mounts = plan.mounts.iter().map(|mount| static_mount(mount, here));
-    let mounts = mounts.collect::<Result<_, _>>()?;
+    let (mut site, described) = site(plan, typed, here)?;
     let mut sockets = inherited
         .into_iter()
         .map(Socket::inherit)
@@ -131,39 +137,53 @@ fn prepare(
         sockets.push(Socket::bind(bind).map_err(wrong)?);
     }
     if sockets.is_empty() {
-        let default = Bind::Address(DEFAULT_ADDRESS);
+        let (default, reason) = platform::address()?;
         sockets.push(Socket::bind(&default).map_err(wrong)?);
+        if let Some(reason) = reason {
+            report::tell_line(&format!("{reason}\n"), None);
+        }
     }
-    let debug = match plan.debug {
-        Some(true) => Debug::Fixed(Detail::Shown),
-        Some(false) => Debug::Fixed(Detail::Hidden),
-        None if sockets.iter().all(Socket::is_loopback) => Debug::Local,
-        None => Debug::Unsaid,
-    };
+    if plan.debug.is_none() && sockets.iter().all(Socket::is_loopback) {
+        site.debug = Debug::Local;
+    }
     let signals = signals::listen_for_end().map_err(system)?;
-    let site = Arc::new(Site {
+    let addresses: Vec<_> = sockets.iter().map(ToString::to_string).collect();
+    report::tell_line(&format!("{} {described}\n", addresses.join(" ")), None);
+    Ok(Prepared {
+        sockets,
+        site: Arc::new(site),
+        grace: plan.grace,
+        signals,
+    })
+}
+
+/// What is served, by which rules; and a sentence about it.
+fn site(plan: &ServePlan, typed: Typed, here: &Path) -> Result<(Site, String), Failure> {
+    let environment = environment(plan);
+    let (content, described) = content(plan, typed, here, &environment)?;
+    let mounts = plan.mounts.iter().map(|mount| static_mount(mount, here));
+    let site = Site {
         content,
-        mounts,
+        mounts: mounts.collect::<Result<_, _>>()?,
+        health: plan.health.clone(),
         environment,
         slots: Arc::new(Slots::new(plan.max_processes, plan.max_queue)),
         children: Children::default(),
         timeout: plan.settings.timeout,
         max_body: plan.max_body,
-        debug,
+        half_closed: Some(HALF_CLOSED),
+        debug: match plan.debug {
+            Some(true) => Debug::Fixed(Detail::Shown),
+            Some(false) => Debug::Fixed(Detail::Hidden),
+            None => Debug::Unsaid,
+        },
         verbosity: plan.settings.verbosity,
         umask: warm::mask(),
         log: AccessLog::new(plan.log_format),
         active: AtomicUsize::new(0),
         stopping: AtomicBool::new(false),
-    });
-    let addresses: Vec<_> = sockets.iter().map(ToString::to_string).collect();
-    report::tell_line(&format!("{} {described}\n", addresses.join(" ")), None);
-    Ok(Prepared {
-        sockets,
-        site,
-        grace: plan.grace,
-        signals,
-    })
+    };
+    Ok((site, described))
 }
 
 fn static_mount(text: &OsStr, here: &Path) -> Result<Mount, Failure> {

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags};
 
@@ -17,8 +17,6 @@ use crate::wait;
 
 /// Read from a child at once; on the stack, which costs less than the heap at each request.
 const PIECE: usize = 32 << 10;
-/// A client that ended its side may still be reading: it gets what comes within this time.
-const HALF_CLOSED: Duration = Duration::from_secs(1);
 
 /// One child's exchange.
 pub struct Relay<'a> {
@@ -95,7 +93,10 @@ impl Relay<'_> {
         let is_late =
             |since: Option<Instant>, limit| since.is_some_and(|since| since + limit <= now);
         let left = waiting.left.filter(|_| !self.reply.is_sent());
-        if is_late(left, HALF_CLOSED) || is_late(waiting.stalled, limits::BODY_TIME) {
+        let half_closed = self.site.half_closed;
+        if half_closed.is_some_and(|limit| is_late(left, limit))
+            || is_late(waiting.stalled, limits::BODY_TIME)
+        {
             return Ok(Round::Over(Ended::ClientGone));
         }
         if !errors.is_empty() {
@@ -162,7 +163,8 @@ impl Relay<'_> {
         let left = waiting.left.filter(|_| !has_all);
         let deadline = [
             self.deadline,
-            left.map(|since| since + HALF_CLOSED),
+            left.zip(self.site.half_closed)
+                .map(|(since, limit)| since + limit),
             waiting.stalled.map(|since| since + limits::BODY_TIME),
         ];
         wait::ready(&mut polled, deadline.into_iter().flatten().min())?;

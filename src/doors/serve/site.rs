@@ -22,6 +22,8 @@ pub struct Site {
     pub content: Content,
     /// Folders of files beside it.
     pub mounts: Vec<Mount>,
+    /// The path that says whether requests are taken; the application does not see it.
+    pub health: Option<Vec<u8>>,
     /// What every child gets beside its meta-variables.
     pub environment: Vec<(OsString, OsString)>,
     /// Who may run.
@@ -32,6 +34,8 @@ pub struct Site {
     pub timeout: Option<Duration>,
     /// The largest body, in bytes.
     pub max_body: u64,
+    /// How long a client still gets something when it has ended its side; None where that means nothing.
+    pub half_closed: Option<Duration>,
     /// What error pages show.
     pub debug: Debug,
     /// Whether choices are told.

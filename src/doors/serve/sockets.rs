@@ -140,7 +140,8 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     UnixListener::bind(path)
 }
 
-fn endpoints(stream: &TcpStream, remote: SocketAddr) -> Endpoints {
+/// Both ends of a connection.
+pub fn endpoints(stream: &TcpStream, remote: SocketAddr) -> Endpoints {
     let local = stream.local_addr().ok();
     // An IPv4 client of a socket for both is an IPv4 client.
     let address = |address: SocketAddr| address.ip().to_canonical().to_string();

@@ -2,6 +2,7 @@
 
 mod identity;
 pub mod place;
+pub mod resident;
 mod start;
 
 use std::io::{self, Read};
@@ -10,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use contract::handover::{Job, OFFERED};
+use contract::handover::OFFERED;
 use contract::passing;
 use contract::warm::{Answer, Offer, REQUESTS};
 use rustix::event::{EventfdFlags, eventfd};
@@ -21,7 +22,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 use rustix::process::{Pid, geteuid, umask};
 use rustix::stdio;
 
-pub use self::identity::Identity;
+pub use self::identity::{Identity, of_deployment};
 pub use self::start::{When, is_vacant, start};
 
 use super::parent::{Ended, Parent, Progress, Worker};
@@ -116,11 +117,7 @@ fn hand_over(request: &Request, seat: &Seat) -> io::Result<Result<Handed, String
         folder: folder.as_fd(),
         umask: mask(),
     };
-    let job = Job {
-        front: std::process::id(),
-        ..request.job.clone()
-    };
-    offer(request, seat, job, &streams)
+    offer(request, seat, &streams)
 }
 
 /// The working folder, to be handed over.
@@ -140,7 +137,6 @@ pub fn mask() -> u32 {
 pub fn offer(
     request: &Request,
     seat: &Seat,
-    job: Job,
     streams: &Streams<'_>,
 ) -> io::Result<Result<Handed, String>> {
     let reached = reach(seat).and_then(|control| {
@@ -156,7 +152,7 @@ pub fn offer(
         identity: seat.identity.bytes.clone(),
         umask: streams.umask,
         limits: limits::current(request.limits),
-        job,
+        job: request.job.clone(),
     };
     let [stdin, stdout, stderr] = streams.streams;
     let passed = [stdin, stdout, stderr, progress.as_fd(), streams.folder];

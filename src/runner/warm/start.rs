@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use contract::handover::{BodyLength, Detail, Job};
-use contract::warm::{LOCK, REASON, REASON_LIFE, Start};
+use contract::warm::{LOCK, Mode, REASON, REASON_LIFE, Start};
 use rustix::fs::{FlockOperation, MemfdFlags, flock, memfd_create};
 use rustix::process::{Pid, PidfdFlags, WaitOptions, getpid, pidfd_open, setsid, waitpid};
 use rustix::stdio;
@@ -77,7 +77,7 @@ pub fn start(request: &Request, seat: &Seat, when: When) -> io::Result<String> {
             {
                 let _ = fs::write(seat.folder.join(REASON), format!("{error:#}\n"));
             }
-            leave()
+            leave(1)
         }
     }
 }
@@ -171,6 +171,7 @@ fn become_zygote(
             .map(|path| path.as_encoded_bytes().to_vec()),
         spares: request.warm.spares.map(u64::from),
         most_spares: request.warm.most_spares,
+        mode: Mode::Daemon,
         job,
     };
     let mut control = File::from(memfd_create("wsgi-cgi-start", MemfdFlags::CLOEXEC)?);

@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+pub mod event;
+
 use crate::cgi::request_uri::percent_decode;
 use crate::http::head::{RequestHead, Version};
 use crate::http::response_head::HOP_BY_HOP;
@@ -44,7 +46,7 @@ pub struct Place {
     pub path_info: Vec<u8>,
     /// The script's file, absolute; a module has none.
     pub script_filename: Option<Vec<u8>>,
-    /// The folder that the addresses stand for.
+    /// The folder that the addresses stand for; empty where there is none.
     pub document_root: Vec<u8>,
 }
 
@@ -129,11 +131,13 @@ pub fn meta_variables(
     set("SCRIPT_NAME", &place.script_name);
     set("PATH_INFO", &place.path_info);
     set("QUERY_STRING", &address.query);
-    set("DOCUMENT_ROOT", &place.document_root);
+    if !place.document_root.is_empty() {
+        set("DOCUMENT_ROOT", &place.document_root);
+    }
     if let Some(file) = &place.script_filename {
         set("SCRIPT_FILENAME", file);
     }
-    if !place.path_info.is_empty() && place.path_info.starts_with(b"/") {
+    if place.path_info.starts_with(b"/") && !place.document_root.is_empty() {
         // Section 4.1.6: the extra path as if it were an address of its own.
         set(
             "PATH_TRANSLATED",

@@ -1,0 +1,248 @@
+//! The application behind events: imported once, and asked once for each.
+
+use std::env;
+use std::fs::File;
+use std::io::{self, Seek, Write};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use contract::codes::Code;
+use contract::handover::{Invocation, ResponseForm};
+use contract::report::{self, Asked, Failure};
+use contract::warm::Mode;
+use rustix::fs::{MemfdFlags, memfd_create};
+
+use super::context;
+use super::event::{self, Shape};
+use super::home::Home;
+use super::response::{self, Encoding};
+use super::runtime_api::{Api, Next, Report};
+use super::stream::Stream;
+use super::worker::{self, Collected};
+use crate::cgi::response::{CgiResponse, Head, parse};
+use crate::cli::Refusal;
+use crate::doors::template::Template;
+use crate::plan::{Isolation, LambdaPlan, Sending};
+use crate::runner::Request;
+
+/// The platform's time is over so much later than ours: the stack is shown, and 504 is sent.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// An application that takes events.
+pub struct Function {
+    home: Home,
+    sending: Sending,
+    events: Option<String>,
+    has_told_of_base64: AtomicBool,
+}
+
+/// Where results go.
+pub enum Sink<'a> {
+    /// To the platform, for the event with this id.
+    Platform(&'a mut Api, &'a str),
+    /// To somebody who wants one result; and why there is none.
+    Writer(&'a mut dyn Write, &'a mut Option<Report>),
+}
+
+impl Sink<'_> {
+    fn respond(self, json: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Platform(api, id) => api.respond(id, json),
+            Self::Writer(writer, _) => {
+                writer.write_all(json)?;
+                writer.write_all(b"\n")?;
+                writer.flush()
+            }
+        }
+    }
+
+    fn fail(self, failed: Report) -> io::Result<()> {
+        report::tell_line(&format!("{}: {}\n", failed.kind, failed.message), None);
+        match self {
+            Self::Platform(api, id) => api.fail(id, &failed),
+            Self::Writer(writer, told) => {
+                writeln!(writer, "{}", failed.json())?;
+                *told = Some(failed);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Function {
+    /// Finds the application; nothing is started.
+    pub fn prepare(plan: &LambdaPlan) -> Result<Self, Refusal> {
+        let mut template = Template::of(plan.arguments.clone())?;
+        let mode = match plan.isolation {
+            Isolation::Process => Mode::Attached,
+            Isolation::None => Mode::SameProcess,
+        };
+        // What it is for is loaded with the application.
+        template.request.job.invocation = Some(Invocation {
+            event: Vec::new(),
+            context: Vec::new(),
+        });
+        let concurrency = env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok();
+        let concurrency = concurrency.and_then(|number| number.parse().ok());
+        Ok(Self {
+            home: Home::new(template, mode, concurrency.unwrap_or(1).max(1)),
+            sending: plan.sending,
+            events: plan.events.clone(),
+            has_told_of_base64: AtomicBool::new(false),
+        })
+    }
+
+    /// How many events may be taken at once.
+    pub fn concurrency(&self) -> usize {
+        self.home.concurrency()
+    }
+
+    /// Imports the application.
+    pub fn begin(&mut self) -> Result<(), Failure> {
+        self.home.begin()
+    }
+
+    /// Answers one event. An error is the platform's.
+    pub fn answer(&self, json: &[u8], next: Option<&Next>, sink: Sink<'_>) -> io::Result<()> {
+        let parsed = event::parse(json, self.events.as_deref()).and_then(|parsed| {
+            let length = parsed.body.len() as u64;
+            let variables = parsed.event.variables(parsed.has_body.then_some(length))?;
+            Ok((parsed, variables))
+        });
+        let (parsed, variables) = match parsed {
+            Ok(parsed) => parsed,
+            Err(wrong) => return sink.fail(Report::of_event(wrong)),
+        };
+        let mut request = self
+            .home
+            .template()
+            .request(variables, parsed.body.len() as u64);
+        if let Some(trace) = next.and_then(|next| next.fields.get("Lambda-Runtime-Trace-Id")) {
+            let name = context::TRACE_ID.as_bytes();
+            let environment = &mut request.job.environment;
+            environment.retain(|(found, _)| found != name);
+            environment.push((name.to_vec(), trace.to_vec()));
+        }
+        request.job.invocation = Some(Invocation {
+            event: json.to_vec(),
+            context: context::json(next),
+        });
+        let deadline = deadline(request.timeout, next);
+        let body = in_memory(&parsed.body)?;
+        let (stdout, writes) = io::pipe()?;
+        let shape = parsed.shape;
+        if self.sending == Sending::Streamed
+            && matches!(shape, Shape::Version1 | Shape::Version2)
+            && let Sink::Platform(api, id) = sink
+        {
+            let mut stream = Stream::new(api, id);
+            let served = self
+                .home
+                .serve(&mut request, body, writes.into(), |taken| {
+                    worker::read(taken, stdout, deadline, |piece| stream.add(piece))
+                })?;
+            let failure = match served {
+                Ok(ended) => stream.failure(ended),
+                Err(failure) => Some(failure),
+            };
+            if let Some(failure) = &failure {
+                tell(failure, &request);
+            }
+            return match stream.end(failure)? {
+                None => Ok(()),
+                Some((failure, sink)) => self.send(shape, &page(&failure, &request), sink),
+            };
+        }
+        let served = self
+            .home
+            .serve(&mut request, body, writes.into(), |taken| {
+                worker::collect(taken, stdout, deadline, response::LIMIT)
+            })?;
+        let failure = match served {
+            Ok(Collected::Whole(answer)) => return self.send(shape, &answer, sink),
+            Ok(Collected::TooLarge) => {
+                let limit = response::LIMIT;
+                return sink.fail(response::too_large(&format!("more than {limit} bytes")));
+            }
+            Ok(Collected::Failed(failure)) | Err(failure) => failure,
+        };
+        tell(&failure, &request);
+        self.send(shape, &page(&failure, &request), sink)
+    }
+
+    fn send(&self, shape: Shape, answer: &[u8], sink: Sink<'_>) -> io::Result<()> {
+        let Ok(Some((CgiResponse::Document(head), length))) = parse(answer, true) else {
+            return sink.fail(Report {
+                kind: "Runtime.MarshalError".into(),
+                message: Failure::new(Code::BAD_RESPONSE, "").to_string(),
+                trace: Vec::new(),
+            });
+        };
+        let body = answer.get(length..).unwrap_or_default();
+        match response::buffered(shape, &head, body) {
+            Ok((json, encoding)) => {
+                if encoding == Encoding::Base64 && shape == Shape::Version1 {
+                    self.tell_of_base64(&head);
+                }
+                sink.respond(&json)
+            }
+            Err(report) => sink.fail(report),
+        }
+    }
+
+    fn tell_of_base64(&self, head: &Head) {
+        if !self.has_told_of_base64.swap(true, Ordering::Relaxed) {
+            let is_type =
+                |(name, _): &&(String, Vec<u8>)| name.eq_ignore_ascii_case("Content-Type");
+            let kind = head
+                .fields
+                .iter()
+                .find(is_type)
+                .map_or(&[][..], |(_, value)| value);
+            report::tell_line(
+                &format!(
+                    "a response ({}) is sent as base64: a REST API decodes it only where */* is among its binary media types\n",
+                    String::from_utf8_lossy(kind)
+                ),
+                None,
+            );
+        }
+    }
+}
+
+/// The earlier one of our own limit and the platform's. One that is long over is none (an emulator's).
+fn deadline(timeout: Option<Duration>, next: Option<&Next>) -> Option<Instant> {
+    let now = Instant::now();
+    let of_platform = next.and_then(|next| next.deadline).and_then(|deadline| {
+        let end = SystemTime::UNIX_EPOCH + Duration::from_millis(deadline);
+        let left = end.duration_since(SystemTime::now()).ok()?;
+        Some(now + left.saturating_sub(MARGIN.min(left / 10)))
+    });
+    let own = timeout.map(|limit| now + limit);
+    of_platform.into_iter().chain(own).min()
+}
+
+fn in_memory(body: &[u8]) -> io::Result<OwnedFd> {
+    let mut file = File::from(memfd_create("wsgi-cgi-body", MemfdFlags::CLOEXEC)?);
+    file.write_all(body)?;
+    file.rewind()?;
+    Ok(file.into())
+}
+
+fn asked(request: &Request) -> Asked<'_> {
+    Asked {
+        variables: &request.job.environment,
+        form: ResponseForm::Cgi,
+        detail: request.job.detail,
+    }
+}
+
+fn tell(failure: &Failure, request: &Request) {
+    let log = request.job.error_log.as_deref();
+    report::tell(failure, &asked(request).label(), log);
+}
+
+fn page(failure: &Failure, request: &Request) -> Vec<u8> {
+    report::response(failure, &asked(request))
+}

@@ -1,0 +1,478 @@
+//! The client of Lambda's runtime API, version 2018-06-01: plain HTTP to an address of this machine.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+use contract::codes::Code;
+use contract::report::Failure;
+use rustix::event::{PollFd, PollFlags};
+use serde_json::{Value, json};
+
+use crate::http::chunked::{self, Decoder};
+use crate::http::response_head::{self, ResponseHead};
+use crate::http::{Fields, SERVER};
+use crate::wait;
+
+const VERSION: &str = "2018-06-01";
+
+/// Where the API is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    socket: SocketAddr,
+    host: String,
+    path: String,
+}
+
+/// One connection, made anew where it must be.
+pub struct Api {
+    address: Address,
+    stream: Option<TcpStream>,
+    /// What was read and belongs to no answer yet.
+    buffer: Vec<u8>,
+    /// Readable when this process was told to end.
+    signals: Option<Arc<UnixStream>>,
+}
+
+/// One event, as the API gives it.
+#[derive(Debug)]
+pub struct Next {
+    /// The request id.
+    pub id: String,
+    /// In milliseconds of the epoch.
+    pub deadline: Option<u64>,
+    /// Every other field.
+    pub fields: Fields,
+    /// In JSON.
+    pub event: Vec<u8>,
+}
+
+/// What the platform is told of a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// `Runtime.UnmarshalError`.
+    pub kind: String,
+    /// In one line.
+    pub message: String,
+    /// A traceback's lines.
+    pub trace: Vec<String>,
+}
+
+/// As Lambda's own runtimes call an event that cannot be read.
+pub const BAD_EVENT: &str = "Runtime.UnmarshalError";
+
+impl Report {
+    /// An event that is no request.
+    pub fn of_event(wrong: String) -> Self {
+        Self {
+            kind: BAD_EVENT.into(),
+            message: Failure::new(Code::BAD_EVENT, wrong).to_string(),
+            trace: Vec::new(),
+        }
+    }
+
+    /// A failure in the platform's words. Its names for what goes wrong at the start are those of its own Python.
+    pub fn of_failure(failure: &Failure) -> Self {
+        let kind = match failure.code {
+            Code::PACKAGE_MISSING | Code::NO_MODULE => "Runtime.ImportModuleError".to_owned(),
+            Code::SYNTAX_ERROR => "Runtime.UserCodeSyntaxError".to_owned(),
+            Code::EXIT_AT_IMPORT => "Runtime.ExitError".to_owned(),
+            Code::NO_CALLABLE | Code::NOT_CALLABLE => "Runtime.HandlerNotFound".to_owned(),
+            Code::IMPORT_FAILED => match failure.reason.split_once(':') {
+                Some((name, _)) => name.to_owned(),
+                None => failure.reason.clone(),
+            },
+            code => format!("Runtime.{}", code.entry().code),
+        };
+        Self {
+            kind,
+            message: failure.to_string(),
+            trace: failure.detail.lines().map(str::to_owned).collect(),
+        }
+    }
+
+    /// The body of an error.
+    pub fn json(&self) -> Value {
+        json!({
+            "errorMessage": self.message,
+            "errorType": self.kind,
+            "stackTrace": self.trace,
+        })
+    }
+}
+
+/// An answer of the API.
+struct Reply {
+    head: ResponseHead,
+    body: Vec<u8>,
+}
+
+impl Address {
+    /// Of AWS_LAMBDA_RUNTIME_API: `HOST:PORT`, and what emulators put around it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let rest = text.strip_prefix("http://").unwrap_or(text);
+        let (host, path) = match rest.find('/') {
+            Some(at) => rest.split_at(at),
+            None => (rest, ""),
+        };
+        let local = host
+            .strip_prefix("localhost:")
+            .and_then(|port| port.parse().ok());
+        let socket = match local {
+            Some(port) => SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            // Names are for a resolver, which is no part of a static executable.
+            None => host
+                .parse()
+                .map_err(|_| format!("{text:?} is not ADDRESS:PORT"))?,
+        };
+        Ok(Self {
+            socket,
+            host: host.to_owned(),
+            path: format!("{}/{VERSION}/runtime", path.trim_end_matches('/')),
+        })
+    }
+}
+
+impl Api {
+    /// Connects when it is needed. When there is something to read from `signals`, no event is waited for any more.
+    pub fn new(address: Address, signals: Option<Arc<UnixStream>>) -> Self {
+        Self {
+            signals,
+            address,
+            stream: None,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Waits for the next event, for as long as it takes; gives none if this process was told to end meanwhile.
+    pub fn next(&mut self) -> io::Result<Option<Next>> {
+        let asked = match self.ask_for_next() {
+            // A kept connection may have ended.
+            Err(_) if self.buffer.is_empty() => {
+                self.disconnect();
+                self.ask_for_next()
+            }
+            asked => asked,
+        };
+        if !asked? {
+            return Ok(None);
+        }
+        let reply = self.answer()?;
+        if reply.head.status != 200 {
+            return Err(unexpected("invocation/next", &reply));
+        }
+        let text = |name: &str| {
+            let value = reply.head.fields.get(name)?;
+            Some(String::from_utf8_lossy(value).into_owned())
+        };
+        let id = text("Lambda-Runtime-Aws-Request-Id").ok_or_else(|| {
+            io::Error::other("an invocation without Lambda-Runtime-Aws-Request-Id")
+        })?;
+        let deadline = text("Lambda-Runtime-Deadline-Ms");
+        Ok(Some(Next {
+            id,
+            deadline: deadline.and_then(|text| text.parse().ok()),
+            fields: reply.head.fields,
+            event: reply.body,
+        }))
+    }
+
+    /// Asks, and waits until something comes. Gives false if that is a signal.
+    fn ask_for_next(&mut self) -> io::Result<bool> {
+        let request = self.head("GET", "invocation/next", &Fields::default());
+        self.connect()?.write_all(&request)?;
+        if let (Some(stream), Some(signals)) = (&self.stream, &self.signals) {
+            let mut polled = [
+                PollFd::new(stream, PollFlags::IN),
+                PollFd::new(signals, PollFlags::IN),
+            ];
+            wait::ready(&mut polled, None)?;
+            if polled[0].revents().is_empty() {
+                return Ok(false);
+            }
+        }
+        // An end shows here, where it can be asked again.
+        self.read_more().map(|()| true)
+    }
+
+    /// Hands in the response to an event.
+    pub fn respond(&mut self, id: &str, json: &[u8]) -> io::Result<()> {
+        let path = format!("invocation/{id}/response");
+        let reply = self.exchange("POST", &path, &json_fields(), json)?;
+        accepted(&path, &reply)
+    }
+
+    /// Hands in that an event has failed.
+    pub fn fail(&mut self, id: &str, report: &Report) -> io::Result<()> {
+        self.report(&format!("invocation/{id}/error"), report)
+    }
+
+    /// Hands in that there is nobody to take events.
+    pub fn fail_init(&mut self, report: &Report) -> io::Result<()> {
+        self.report("init/error", report)
+    }
+
+    fn report(&mut self, path: &str, report: &Report) -> io::Result<()> {
+        let mut fields = json_fields();
+        fields.push("Lambda-Runtime-Function-Error-Type", report.kind.clone());
+        let body = report.json().to_string();
+        let reply = self.exchange("POST", path, &fields, body.as_bytes())?;
+        accepted(path, &reply)
+    }
+
+    /// Begins a response that is sent as it is made.
+    pub fn stream(&mut self, id: &str) -> io::Result<Streamed<'_>> {
+        let path = format!("invocation/{id}/response");
+        let mut fields = Fields::default();
+        fields.push(
+            "Content-Type",
+            "application/vnd.awslambda.http-integration-response",
+        );
+        fields.push("Lambda-Runtime-Function-Response-Mode", "streaming");
+        fields.push("Transfer-Encoding", "chunked");
+        fields.push(
+            "Trailer",
+            "Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body",
+        );
+        let head = self.head("POST", &path, &fields);
+        // A connection that the other side has given up would be noticed too late.
+        self.disconnect();
+        self.connect()?.write_all(&head)?;
+        Ok(Streamed { api: self, path })
+    }
+
+    fn connect(&mut self) -> io::Result<&mut TcpStream> {
+        let stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => {
+                let stream = TcpStream::connect(self.address.socket)?;
+                stream.set_nodelay(true)?;
+                stream
+            }
+        };
+        Ok(self.stream.insert(stream))
+    }
+
+    fn disconnect(&mut self) {
+        self.stream = None;
+        self.buffer.clear();
+    }
+
+    fn head(&self, method: &str, path: &str, fields: &Fields) -> Vec<u8> {
+        let Address {
+            host, path: base, ..
+        } = &self.address;
+        let mut head =
+            format!("{method} {base}/{path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {SERVER}\r\n")
+                .into_bytes();
+        for (name, value) in fields.iter() {
+            head.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+        }
+        head.extend(b"\r\n");
+        head
+    }
+
+    /// Sends a request, and reads the answer. A kept connection may have ended meanwhile: then on a new one.
+    fn exchange(
+        &mut self,
+        method: &str,
+        path: &str,
+        fields: &Fields,
+        body: &[u8],
+    ) -> io::Result<Reply> {
+        let mut fields = fields.clone();
+        if method == "POST" {
+            fields.push("Content-Length", body.len().to_string());
+        }
+        let mut request = self.head(method, path, &fields);
+        request.extend_from_slice(body);
+        let was_kept = self.stream.is_some();
+        let answered = self.send(&request);
+        match answered {
+            Err(_) if was_kept && self.buffer.is_empty() => {
+                self.disconnect();
+                self.send(&request)
+            }
+            answered => answered,
+        }
+    }
+
+    fn send(&mut self, request: &[u8]) -> io::Result<Reply> {
+        self.connect()?.write_all(request)?;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> io::Result<Reply> {
+        loop {
+            let (head, length) = loop {
+                match response_head::parse(&self.buffer).map_err(io::Error::other)? {
+                    Some(found) => break found,
+                    None => self.read_more()?,
+                }
+            };
+            self.buffer.drain(..length);
+            // RFC 9110 section 15.2: an interim answer is followed by another one.
+            if (100..200).contains(&head.status) {
+                continue;
+            }
+            let body = self.body(&head)?;
+            if head.fields.lists("Connection", "close") {
+                self.disconnect();
+            }
+            return Ok(Reply { head, body });
+        }
+    }
+
+    fn body(&mut self, head: &ResponseHead) -> io::Result<Vec<u8>> {
+        if matches!(head.status, 204 | 304) {
+            return Ok(Vec::new());
+        }
+        if head.fields.lists("Transfer-Encoding", "chunked") {
+            let mut decoder = Decoder::new();
+            let mut body = Vec::new();
+            loop {
+                let taken = decoder
+                    .decode(&self.buffer, &mut body)
+                    .map_err(|refusal| io::Error::other(refusal.reason))?;
+                self.buffer.drain(..taken);
+                if decoder.is_done() {
+                    return Ok(body);
+                }
+                self.read_more()?;
+            }
+        }
+        let length = head
+            .fields
+            .get("Content-Length")
+            .and_then(crate::bytes::decimal);
+        let length = match length {
+            Some(length) => usize::try_from(length).map_err(io::Error::other)?,
+            None => {
+                while self.read_more().is_ok() {}
+                let body = std::mem::take(&mut self.buffer);
+                self.disconnect();
+                return Ok(body);
+            }
+        };
+        while self.buffer.len() < length {
+            self.read_more()?;
+        }
+        let rest = self.buffer.split_off(length);
+        Ok(std::mem::replace(&mut self.buffer, rest))
+    }
+
+    fn read_more(&mut self) -> io::Result<()> {
+        let Some(stream) = &mut self.stream else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        let length = self.buffer.len();
+        self.buffer.resize(length + (64 << 10), 0);
+        let read = loop {
+            match stream.read(self.buffer.get_mut(length..).unwrap_or_default()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        self.buffer
+            .truncate(length + read.as_ref().map_or(0, |count| *count));
+        match read? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A response that is being sent.
+pub struct Streamed<'a> {
+    api: &'a mut Api,
+    path: String,
+}
+
+impl Streamed<'_> {
+    /// The next piece.
+    pub fn send(&mut self, piece: &[u8]) -> io::Result<()> {
+        if piece.is_empty() {
+            return Ok(());
+        }
+        let chunk = [chunked::start(piece.len()).as_bytes(), piece, b"\r\n"].concat();
+        self.api.connect()?.write_all(&chunk)
+    }
+
+    /// The response is whole.
+    pub fn end(self) -> io::Result<()> {
+        self.finish(b"")
+    }
+
+    /// The rest of it does not exist.
+    pub fn fail(self, report: &Report) -> io::Result<()> {
+        use base64::prelude::{BASE64_STANDARD, Engine};
+        let body = BASE64_STANDARD.encode(report.json().to_string());
+        let trailers = format!(
+            "Lambda-Runtime-Function-Error-Type: {}\r\nLambda-Runtime-Function-Error-Body: {body}\r\n",
+            report.kind
+        );
+        self.finish(trailers.as_bytes())
+    }
+
+    fn finish(self, trailers: &[u8]) -> io::Result<()> {
+        let end = [b"0\r\n", trailers, b"\r\n"].concat();
+        self.api.connect()?.write_all(&end)?;
+        let reply = self.api.answer()?;
+        self.api.disconnect();
+        accepted(&self.path, &reply)
+    }
+}
+
+fn json_fields() -> Fields {
+    let mut fields = Fields::default();
+    fields.push("Content-Type", "application/json");
+    fields
+}
+
+fn accepted(path: &str, reply: &Reply) -> io::Result<()> {
+    match reply.head.status {
+        200..=299 => Ok(()),
+        _ => Err(unexpected(path, reply)),
+    }
+}
+
+/// The API's own failure ends the process (500); another one concerns the one event.
+fn unexpected(path: &str, reply: &Reply) -> io::Error {
+    let text = String::from_utf8_lossy(reply.body.get(..300).unwrap_or(&reply.body)).into_owned();
+    let status = reply.head.status;
+    let kind = match status {
+        500.. => io::ErrorKind::Other,
+        _ => io::ErrorKind::InvalidInput,
+    };
+    io::Error::new(
+        kind,
+        format!("{path}: the runtime API answered {status} {text}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_the_address() {
+        for (text, socket, path) in [
+            ("127.0.0.1:9001", "127.0.0.1:9001", "/2018-06-01/runtime"),
+            ("localhost:80", "127.0.0.1:80", "/2018-06-01/runtime"),
+            (
+                "http://[::]:9000/.rt",
+                "[::]:9000",
+                "/.rt/2018-06-01/runtime",
+            ),
+            ("[::1]:1/a/", "[::1]:1", "/a/2018-06-01/runtime"),
+        ] {
+            let address = Address::parse(text).unwrap();
+            assert_eq!(address.socket, socket.parse().unwrap(), "{text}");
+            assert_eq!(address.path, path, "{text}");
+        }
+        for wrong in ["", "example.org:80", "127.0.0.1", "https://127.0.0.1:1"] {
+            assert!(Address::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! A worker's response, read to its end, or to the end of its time.
+
+use std::io::{self, PipeReader, Read};
+use std::time::{Duration, Instant};
+
+use contract::codes::Code;
+use contract::handover::Ending;
+use contract::outcome::Outcome;
+use contract::report::Failure;
+use rustix::process::{Signal, pidfd_send_signal};
+
+use crate::cgi::response::{CgiResponse, parse};
+use crate::runner::parent::{Progress, died};
+use crate::runner::warm::resident::Taken;
+use crate::wait;
+
+/// For a stack on stderr, and for a word that follows a response.
+const MOMENT: Duration = Duration::from_millis(200);
+
+/// How a worker's request ended.
+pub enum Ended {
+    /// The response is whole.
+    Complete,
+    /// It is not: the engine has told why.
+    Cut,
+    /// The worker is dead, or was too slow; nobody has told why.
+    Dead(Failure),
+    /// Nobody wants the rest.
+    Left,
+}
+
+/// Whether more is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    More,
+    Nothing,
+}
+
+/// A whole response, or why there is none.
+pub enum Collected {
+    /// Head and body.
+    Whole(Vec<u8>),
+    /// It is longer than it may be.
+    TooLarge,
+    /// The worker is dead, was too slow, or has cut it.
+    Failed(Failure),
+}
+
+/// Reads the whole response, of at most `limit` bytes.
+pub fn collect(
+    taken: &Taken<'_>,
+    stdout: PipeReader,
+    deadline: Option<Instant>,
+    limit: usize,
+) -> io::Result<Collected> {
+    let mut answer = Vec::new();
+    let ended = read(taken, stdout, deadline, |piece| {
+        answer.extend_from_slice(piece);
+        Ok(match answer.len() > limit {
+            true => Wanted::Nothing,
+            false => Wanted::More,
+        })
+    })?;
+    Ok(match ended {
+        Ended::Complete => Collected::Whole(answer),
+        // The engine has told why, and written a page instead.
+        Ended::Cut if is_whole(&answer) => Collected::Whole(answer),
+        Ended::Cut => Collected::Failed(cut()),
+        Ended::Dead(failure) => Collected::Failed(failure),
+        Ended::Left => Collected::TooLarge,
+    })
+}
+
+/// What is told of a response whose end is missing.
+pub fn cut() -> Failure {
+    Failure::new(Code::INEXPRESSIBLE, "it ended before it was whole")
+}
+
+/// Whether this response has the length that it promises: the page of a failure has.
+pub fn is_whole(answer: &[u8]) -> bool {
+    let Ok(Some((CgiResponse::Document(head), length))) = parse(answer, true) else {
+        return false;
+    };
+    head.content_length == Some((answer.len() - length) as u64)
+}
+
+/// Reads the response from `stdout` piece by piece.
+pub fn read(
+    taken: &Taken<'_>,
+    mut stdout: PipeReader,
+    deadline: Option<Instant>,
+    mut take: impl FnMut(&[u8]) -> io::Result<Wanted>,
+) -> io::Result<Ended> {
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        if !wait::readable(&stdout, deadline)? {
+            return Ok(Ended::Dead(end_late(taken)));
+        }
+        match stdout.read(&mut piece) {
+            Ok(0) => break,
+            Ok(count) => match take(piece.get(..count).unwrap_or_default()) {
+                Ok(Wanted::More) => {}
+                Ok(Wanted::Nothing) => return Ok(Ended::Left),
+                Err(error) => {
+                    // Nobody reads what it would still write.
+                    taken.signal(Signal::TERM);
+                    return Err(error);
+                }
+            },
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    conclude(taken, deadline)
+}
+
+/// Its own word comes first: it may have ended right afterwards.
+fn conclude(taken: &Taken<'_>, deadline: Option<Instant>) -> io::Result<Ended> {
+    if !wait::readable(taken.control(), deadline)? {
+        return Ok(Ended::Dead(end_late(taken)));
+    }
+    Ok(match Ending::read(&mut taken.control()) {
+        Ok(ending) if ending.outcome == Outcome::Complete => Ended::Complete,
+        Ok(_) => Ended::Cut,
+        Err(_) => {
+            let death = taken.death(Instant::now() + MOMENT);
+            Ended::Dead(died(death, Progress::Running, "its process"))
+        }
+    })
+}
+
+/// Lets it show where it is (faulthandler), and ends it.
+fn end_late(taken: &Taken<'_>) -> Failure {
+    let _ = pidfd_send_signal(taken.process(), Signal::ABORT);
+    let _ = wait::readable(taken.process(), Some(Instant::now() + MOMENT));
+    taken.signal(Signal::KILL);
+    Failure::new(Code::TIMED_OUT, "")
+}

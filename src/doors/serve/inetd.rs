@@ -1,0 +1,225 @@
+//! The inetd door: one HTTP request on descriptors 0 and 1, by the listener's rules, then the end.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+
+use contract::codes::Code;
+use contract::handover::Detail;
+use contract::outcome::Outcome;
+use contract::report::{self, Failure};
+use rustix::fs::{FileType, fstat};
+use rustix::stdio;
+
+use super::failure_page::fail;
+use super::incoming::{Incoming, Rest, Turn};
+use super::reply::Reply;
+use super::site::Debug;
+use super::syslog::Syslog;
+use super::{connection, here, site, sockets};
+use crate::cli::{self, Refusal};
+use crate::gateway::Endpoints;
+use crate::http::Fields;
+use crate::http::response_head::Connection;
+
+/// What others say of the peer and of our own side where descriptor 0 does not: systemd, socat, ncat, tcpserver.
+const REMOTE_ADDRESS: [&str; 4] = [
+    "REMOTE_ADDR",
+    "SOCAT_PEERADDR",
+    "NCAT_REMOTE_ADDR",
+    "TCPREMOTEIP",
+];
+const REMOTE_PORT: [&str; 4] = [
+    "REMOTE_PORT",
+    "SOCAT_PEERPORT",
+    "NCAT_REMOTE_PORT",
+    "TCPREMOTEPORT",
+];
+const SERVER_ADDRESS: [&str; 3] = ["SOCAT_SOCKADDR", "NCAT_LOCAL_ADDR", "TCPLOCALIP"];
+const SERVER_PORT: [&str; 3] = ["SOCAT_SOCKPORT", "NCAT_LOCAL_PORT", "TCPLOCALPORT"];
+
+/// Answers the one request.
+pub fn run(arguments: &[OsString]) -> Outcome {
+    // Before anything is said: what stands on descriptor 2 may be the client's.
+    let complaints = match is_same_socket(stdio::stderr()) {
+        true => Syslog::in_place_of_stderr().ok(),
+        false => None,
+    };
+    let outcome = match Client::connected() {
+        Ok(client) => client.serve(arguments),
+        Err(error) => {
+            let failure = Failure::new(Code::SYSTEM, error.to_string());
+            report::tell(&failure, "", None);
+            failure.code.entry().outcome
+        }
+    };
+    if let Some(complaints) = complaints {
+        complaints.finish();
+    }
+    outcome
+}
+
+struct Client {
+    socket: OwnedFd,
+    endpoints: Endpoints,
+    bridge: Option<JoinHandle<()>>,
+}
+
+impl Client {
+    fn connected() -> io::Result<Self> {
+        let is_connection = is_same_socket(stdio::stdout());
+        let (socket, bridge) = match is_connection {
+            true => (rustix::io::fcntl_dupfd_cloexec(stdio::stdin(), 3)?, None),
+            false => bridge().map(|(socket, output)| (socket, Some(output)))?,
+        };
+        Ok(Self {
+            endpoints: endpoints(&socket),
+            socket,
+            bridge,
+        })
+    }
+
+    fn serve(self, arguments: &[OsString]) -> Outcome {
+        let prepared = here().map_err(Refusal::from).and_then(|here| {
+            let (plan, typed) = cli::parse_inetd(arguments, &here)?;
+            let (mut site, _) = site(&plan, typed, &here)?;
+            if plan.debug.is_none() && is_loopback(&self.endpoints.server_address) {
+                site.debug = Debug::Local;
+            }
+            Ok(site)
+        });
+        let outcome = match prepared {
+            Ok(mut site) => {
+                site.stopping.store(true, Ordering::Relaxed);
+                if self.bridge.is_some() {
+                    // That the input has ended says nothing about who reads the output.
+                    site.half_closed = None;
+                }
+                connection::serve(self.socket, &self.endpoints, &site);
+                Outcome::Complete
+            }
+            Err(Refusal::Answered(text)) => {
+                // A person asks for help at a terminal, or through a pipe.
+                let _ = stdout().write_all(text.as_bytes());
+                return Outcome::Complete;
+            }
+            Err(Refusal::Wrong(failure)) => {
+                report::tell(&failure, "", None);
+                refuse(self.socket, &failure);
+                failure.code.entry().outcome
+            }
+        };
+        if let Some(output) = self.bridge {
+            let _ = output.join();
+        }
+        outcome
+    }
+}
+
+/// The page of a failure from before any request was read.
+fn refuse(socket: OwnedFd, failure: &Failure) {
+    let mut incoming = Incoming::new(socket);
+    let mut reply = match incoming.read_head(Turn::First) {
+        Ok(head) => Reply::to(&head, Connection::Close),
+        Err(_) => Reply::to_nobody(),
+    };
+    let told = fail(&mut reply, failure, Detail::Hidden, Fields::default());
+    if told
+        .and_then(|()| reply.send_all(incoming.socket()))
+        .is_ok()
+    {
+        incoming.close(Rest::Expected);
+    }
+}
+
+fn is_loopback(address: &str) -> bool {
+    address
+        .parse::<IpAddr>()
+        .is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// Whether a descriptor is the socket that descriptor 0 is.
+fn is_same_socket(descriptor: impl rustix::fd::AsFd) -> bool {
+    let (Ok(input), Ok(other)) = (fstat(stdio::stdin()), fstat(descriptor)) else {
+        return false;
+    };
+    FileType::from_raw_mode(input.st_mode) == FileType::Socket
+        && (input.st_dev, input.st_ino) == (other.st_dev, other.st_ino)
+}
+
+/// A socket for a client whose two directions are two descriptors (a pipe, `ncat -e`), and the thread that writes
+/// what is sent to it.
+fn bridge() -> io::Result<(OwnedFd, JoinHandle<()>)> {
+    let (ours, theirs) = UnixStream::pair()?;
+    let (mut to_input, mut from_output) = (ours.try_clone()?, ours);
+    thread::Builder::new().spawn(move || {
+        let _ = io::copy(&mut stdin(), &mut to_input);
+        let _ = to_input.shutdown(std::net::Shutdown::Write);
+    })?;
+    let output = thread::Builder::new().spawn(move || {
+        let _ = copy_at_once(&mut from_output, &mut stdout());
+        // The client sees the end now, and ends its own side.
+        let _ = File::options()
+            .write(true)
+            .open("/dev/null")
+            .map(|nothing| stdio::dup2_stdout(nothing));
+        // Who writes on finds nobody.
+        let _ = from_output.shutdown(std::net::Shutdown::Both);
+    })?;
+    Ok((theirs.into(), output))
+}
+
+/// Every piece is written when it is there: a response may come slowly.
+fn copy_at_once(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        match from.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(count) => {
+                to.write_all(piece.get(..count).unwrap_or_default())?;
+                to.flush()?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn stdin() -> io::Stdin {
+    io::stdin()
+}
+
+fn stdout() -> io::Stdout {
+    io::stdout()
+}
+
+fn endpoints(socket: &OwnedFd) -> Endpoints {
+    let stream = socket.try_clone().map(TcpStream::from);
+    if let Ok(stream) = stream
+        && let Ok(remote) = stream.peer_addr()
+    {
+        let _ = stream.set_nodelay(true);
+        return sockets::endpoints(&stream, remote);
+    }
+    let variable = |names: &[&str], is_valid: fn(&str) -> bool| {
+        let mut values = names.iter().filter_map(|name| env::var_os(name));
+        let found = values.find_map(|value| value.into_string().ok().filter(|text| is_valid(text)));
+        found.unwrap_or_default()
+    };
+    let is_address = |text: &str| text.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    let is_port = |text: &str| text.parse::<u16>().is_ok();
+    let plain = |text: String| text.trim_matches(['[', ']']).to_owned();
+    let port = variable(&SERVER_PORT, is_port);
+    Endpoints {
+        remote_address: plain(variable(&REMOTE_ADDRESS, is_address)),
+        remote_port: variable(&REMOTE_PORT, is_port),
+        server_address: plain(variable(&SERVER_ADDRESS, is_address)),
+        server_port: if port.is_empty() { "80".into() } else { port },
+    }
+}

@@ -1,0 +1,114 @@
+//! A process that reads a CGI response and writes its body, which is all that the classic watchdog can pass on.
+
+use std::io::{self, PipeReader, Read, Write};
+
+use contract::outcome::Outcome;
+use contract::report;
+use rustix::process::{Pid, WaitOptions, waitpid};
+use rustix::stdio;
+
+use crate::cgi::response::{self, CgiResponse};
+use crate::runner::fork::{Side, fork, leave};
+use crate::runner::signals;
+
+/// Fields without which a page is another one.
+const MISSED: [&str; 5] = [
+    "Location",
+    "Set-Cookie",
+    "Content-Encoding",
+    "Content-Disposition",
+    "WWW-Authenticate",
+];
+
+/// Stands between descriptor 1 of this process and where it led.
+pub struct Filter(Pid);
+
+impl Filter {
+    /// From here on, what is written to descriptor 1 is a CGI response.
+    pub fn start() -> io::Result<Self> {
+        let (reads, writes) = io::pipe()?;
+        match fork()? {
+            Side::Child => {
+                drop(writes);
+                // It ends with its input, and not before.
+                let _signals = signals::listen();
+                let outcome = pass_on(reads).unwrap_or(Outcome::ApplicationFailed);
+                leave(outcome.exit_status());
+            }
+            Side::Parent(child) => {
+                stdio::dup2_stdout(writes)?;
+                Ok(Self(child))
+            }
+        }
+    }
+
+    /// Waits until everything is passed on; what the response said of itself is its outcome.
+    pub fn finish(self) -> io::Result<Outcome> {
+        let nothing = std::fs::File::options().write(true).open("/dev/null")?;
+        stdio::dup2_stdout(nothing)?;
+        let ended = waitpid(Some(self.0), WaitOptions::empty())?;
+        Ok(match ended.and_then(|(_, status)| status.exit_status()) {
+            Some(0) => Outcome::Complete,
+            _ => Outcome::ApplicationFailed,
+        })
+    }
+}
+
+fn pass_on(mut reads: PipeReader) -> io::Result<Outcome> {
+    let mut out = io::stdout().lock();
+    let mut begun = Vec::new();
+    let mut piece = vec![0; 64 << 10];
+    let mut outcome = None;
+    loop {
+        let count = match reads.read(&mut piece) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let bytes = piece.get(..count).unwrap_or_default();
+        if outcome.is_some() {
+            out.write_all(bytes)?;
+        } else {
+            begun.extend_from_slice(bytes);
+            let Some((response, length)) =
+                response::parse(&begun, false).map_err(io::Error::other)?
+            else {
+                continue;
+            };
+            outcome = Some(judge(&response));
+            out.write_all(begun.get(length..).unwrap_or_default())?;
+        }
+        out.flush()?;
+    }
+    // No head: whoever ran the application has told why.
+    Ok(outcome.unwrap_or(Outcome::ApplicationFailed))
+}
+
+fn judge(response: &CgiResponse) -> Outcome {
+    let CgiResponse::Document(head) = response else {
+        return Outcome::ApplicationFailed;
+    };
+    let mut missed: Vec<_> = MISSED
+        .iter()
+        .filter(|missed| {
+            let is_it = |name: &String| name.eq_ignore_ascii_case(missed);
+            head.fields.iter().any(|(name, _)| is_it(name))
+        })
+        .map(|name| (*name).to_owned())
+        .collect();
+    if !matches!(head.status, 200 | 500..) {
+        missed.insert(0, format!("status {}", head.status));
+    }
+    if !missed.is_empty() {
+        let missed = missed.join(", ");
+        report::tell_line(
+            &format!("the classic watchdog cannot tell {missed}: of-watchdog's HTTP mode can\n"),
+            None,
+        );
+    }
+    match head.status {
+        500.. => Outcome::ApplicationFailed,
+        _ => Outcome::Complete,
+    }
+}

@@ -1,0 +1,3 @@
+//! One-request invocations: inetd, the watchdog, Lambda, the shell.
+
+mod inetd;
