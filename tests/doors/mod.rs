@@ -1,3 +1,6 @@
 //! One-request invocations: inetd, the watchdog, Lambda, the shell.
 
 mod inetd;
+mod lambda;
+mod lambda_events;
+mod watchdog;

@@ -1,11 +1,13 @@
 //! What platforms that start containers expect: PORT, a path for their health checks, an end at SIGTERM.
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 
 use super::load::begun;
 use crate::support::listener::Setup;
 use crate::support::run::Run;
+use crate::support::wire::wait_until_read;
 use crate::support::{app, until};
 
 fn free_port() -> String {
@@ -61,18 +63,21 @@ fn the_health_path_is_answered_without_the_application_until_the_listener_stops(
     assert_eq!((head.status, head.body.len()), (200, 0));
     let post = connection.exchange("POST", "/_/health", &[], b"a");
     assert_eq!((post.status, post.field("Allow")), (405, Some("GET, HEAD")));
-    // A connection that stands is still heard when no new one is.
-    let mut connection = listener.connect();
-    assert_eq!(
-        connection.exchange("GET", "/_/health", &[], b"").status,
-        200
-    );
+    // A request that has begun is still heard when no new one is.
+    let mut begun = TcpStream::connect(("127.0.0.1", listener.port)).unwrap();
+    begun.write_all(b"GET /_/health HTTP/1.1\r\n").unwrap();
+    wait_until_read(&begun);
     listener.terminate();
     until("the address to be free", || {
-        std::net::TcpStream::connect(("127.0.0.1", listener.port)).is_err()
+        TcpStream::connect(("127.0.0.1", listener.port)).is_err()
     });
-    let reply = connection.exchange("GET", "/_/health", &[], b"");
-    assert_eq!((reply.status, reply.text()), (503, "stopping\n".into()));
+    begun.write_all(b"Host: localhost\r\n\r\n").unwrap();
+    let mut reply = String::new();
+    begun.read_to_string(&mut reply).unwrap();
+    assert!(
+        reply.starts_with("HTTP/1.1 503 ") && reply.ends_with("stopping\n"),
+        "{reply}"
+    );
     fs::write(folder.path().join("go"), "").unwrap();
     assert_eq!(running.reply("GET").text(), "waited");
     assert_eq!(listener.end().0.code(), Some(0));

@@ -2,6 +2,7 @@
 
 pub mod browser;
 pub mod http;
+pub mod lambda;
 pub mod listener;
 pub mod python;
 pub mod response;

@@ -81,13 +81,13 @@ pub fn too_large(what: &str) -> Report {
     }
 }
 
+/// Between the prelude of a streamed response and its body.
+pub const SEPARATOR: [u8; 8] = [0; 8];
+
 /// What goes before the body of a response that is sent as it is made.
 pub fn prelude(head: &Head) -> Vec<u8> {
-    let mut prelude = Value::Object(begun(Shape::Version2, head))
-        .to_string()
-        .into_bytes();
-    prelude.extend([0; 8]);
-    prelude
+    let prelude = Value::Object(begun(Shape::Version2, head));
+    prelude.to_string().into_bytes()
 }
 
 /// Everything but the body.

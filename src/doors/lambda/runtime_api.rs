@@ -4,6 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use contract::codes::Code;
 use contract::report::Failure;
@@ -16,6 +18,9 @@ use crate::http::{Fields, SERVER};
 use crate::wait;
 
 const VERSION: &str = "2018-06-01";
+
+/// Until an API that does not wait for events is asked again.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Where the API is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +164,11 @@ impl Api {
             return Ok(None);
         }
         let reply = self.answer()?;
+        if reply.head.status == 204 {
+            // Emulators say so where there is none; the platform waits.
+            thread::sleep(PAUSE);
+            return self.next();
+        }
         if reply.head.status != 200 {
             return Err(unexpected("invocation/next", &reply));
         }
@@ -390,13 +400,13 @@ pub struct Streamed<'a> {
 }
 
 impl Streamed<'_> {
-    /// The next piece.
-    pub fn send(&mut self, piece: &[u8]) -> io::Result<()> {
-        if piece.is_empty() {
-            return Ok(());
+    /// The next pieces, each in a chunk of its own.
+    pub fn send(&mut self, pieces: &[&[u8]]) -> io::Result<()> {
+        let mut chunks = Vec::new();
+        for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
+            chunks.extend([chunked::start(piece.len()).as_bytes(), piece, b"\r\n"].concat());
         }
-        let chunk = [chunked::start(piece.len()).as_bytes(), piece, b"\r\n"].concat();
-        self.api.connect()?.write_all(&chunk)
+        self.api.connect()?.write_all(&chunks)
     }
 
     /// The response is whole.

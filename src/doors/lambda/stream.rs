@@ -6,7 +6,7 @@ use contract::codes::Code;
 use contract::report::Failure;
 
 use super::function::Sink;
-use super::response::prelude;
+use super::response::{SEPARATOR, prelude};
 use super::runtime_api::{Api, Report, Streamed};
 use super::worker::{Ended, Wanted, cut, is_whole};
 use crate::cgi::response::{CgiResponse, parse};
@@ -39,7 +39,7 @@ impl<'a> Stream<'a> {
     /// Sends a piece of what the application writes, head and all.
     pub fn add(&mut self, piece: &[u8]) -> io::Result<Wanted> {
         if let State::Body(streamed) = &mut self.state {
-            streamed.send(piece)?;
+            streamed.send(&[piece])?;
             return Ok(Wanted::More);
         }
         self.begun.extend_from_slice(piece);
@@ -50,7 +50,8 @@ impl<'a> Stream<'a> {
         if let State::Head(api) = std::mem::replace(&mut self.state, State::Changing) {
             let mut streamed = api.stream(self.id)?;
             let body = self.begun.get(length..).unwrap_or_default();
-            streamed.send(&[&prelude(&head), body].concat())?;
+            // Each in a chunk of its own: there are readers that count on it.
+            streamed.send(&[&prelude(&head), &SEPARATOR, body])?;
             self.state = State::Body(streamed);
         }
         Ok(Wanted::More)
