@@ -35,6 +35,9 @@ fn main() -> ExitCode {
         }
         Some((command, rest)) if command == "inetd" => doors::serve::inetd::run(rest),
         Some((command, rest)) if command == "lambda" => doors::lambda::run(rest),
+        Some((command, rest)) if command == "request" => {
+            return ExitCode::from(doors::request::run(rest).exit_status());
+        }
         Some((command, rest)) if command == "watchdog" => doors::watchdog::run(rest),
         Some((command, rest)) if command == "warm" => tools::warm::run(rest),
         _ if env::var_os(SERVE_CHILD).is_some_and(|kind| kind == LIMITED_SCRIPT) => {

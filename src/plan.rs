@@ -125,6 +125,103 @@ pub struct WatchdogPlan {
     pub form: ResponseForm,
 }
 
+/// What `request` is to do.
+#[derive(Clone, Debug)]
+pub struct RequestPlan {
+    /// APP, behind its options as they would be typed.
+    pub arguments: Vec<OsString>,
+    /// The request.
+    pub asked: Asked,
+    /// What is done with it.
+    pub work: Work,
+    /// What is shown of the response.
+    pub showing: Showing,
+}
+
+/// A request as it was typed.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// If one was named.
+    pub method: Option<String>,
+    /// A path with its query, or a URL.
+    pub target: OsString,
+    /// `Name: value`.
+    pub headers: Vec<OsString>,
+    /// What the values are.
+    pub data: Data,
+    /// `DATA`, `@FILE`, or a form's parts.
+    pub values: Vec<OsString>,
+    /// The field Cookie.
+    pub cookie: Option<OsString>,
+    /// `NAME:PASSWORD`.
+    pub user: Option<String>,
+}
+
+/// How a body is made of what was typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Data {
+    /// There is none.
+    None,
+    /// As a form's, joined by `&`; a file's line ends are left out.
+    Text,
+    /// The same, as it is.
+    Binary,
+    /// As it is, with the headers of JSON.
+    Json,
+    /// Parts of a multipart form.
+    Form,
+}
+
+/// What `request` does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Sends it.
+    Answer,
+    /// Sends it, and tells where the time went.
+    Time,
+    /// Sends it so often, and tells the same of all.
+    Repeat(u32),
+    /// Sends it in each of these ways, and tells what differs.
+    Compare(Vec<Mode>),
+    /// Shows the environ.
+    Environ,
+    /// Takes the request from this file.
+    Event(PathBuf),
+}
+
+/// A way to run an application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// By a process that imports it.
+    Cold,
+    /// By one that a preloaded process has forked.
+    Warm,
+    /// By the CGI handler of Python's own library.
+    Wsgiref,
+}
+
+impl Mode {
+    /// As it is typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cold => "cold",
+            Self::Warm => "warm",
+            Self::Wsgiref => "wsgiref",
+        }
+    }
+}
+
+/// What is shown of a response.
+#[derive(Clone, Debug)]
+pub struct Showing {
+    /// Its head, too.
+    pub head: bool,
+    /// Where its body goes, if not to standard output.
+    pub output: Option<PathBuf>,
+    /// Nothing of an HTTP error.
+    pub fail: bool,
+}
+
 /// One `--bind`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bind {

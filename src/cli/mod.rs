@@ -16,11 +16,13 @@ use crate::bytes::decimal;
 use crate::plan::{NamedPython, Settings, Warm};
 
 mod lambda;
+mod request;
 mod serve;
 mod warm;
 mod watchdog;
 
 pub use lambda::parse_lambda;
+pub use request::parse_request;
 pub use serve::{parse_inetd, parse_serve};
 pub use warm::{WarmPlan, parse_warm};
 pub use watchdog::parse_watchdog;

@@ -5,6 +5,7 @@ pub mod cgi;
 mod interpreter;
 pub mod lambda;
 pub mod limited;
+pub mod request;
 pub mod serve;
 mod template;
 pub mod watchdog;

@@ -88,6 +88,9 @@ fn flags(site: Site, environment: &[(Vec<u8>, Vec<u8>)]) -> Vec<OsString> {
     if variable("PYTHONDONTWRITEBYTECODE").is_some() {
         flags.push("-B".into());
     }
+    if variable("PYTHONPROFILEIMPORTTIME").is_some() {
+        flags.extend(["-X".into(), "importtime".into()]);
+    }
     match variable("PYTHONOPTIMIZE") {
         None | Some(b"0") => {}
         Some(b"2") => flags.push("-OO".into()),
@@ -219,12 +222,15 @@ mod tests {
             variable("PYTHONOPTIMIZE", "2"),
             variable("PYTHONWARNINGS", "error,ignore::DeprecationWarning"),
             variable("PYTHONUTF8", "0"),
+            variable("PYTHONPROFILEIMPORTTIME", "1"),
         ];
         let expected = [
             "-I",
             "-S",
             "-X",
             "utf8=0",
+            "-X",
+            "importtime",
             "-OO",
             "-W",
             "error",

@@ -3,4 +3,5 @@
 mod inetd;
 mod lambda;
 mod lambda_events;
+mod request;
 mod watchdog;

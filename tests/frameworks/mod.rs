@@ -7,6 +7,6 @@ mod middleware;
 mod pyramid;
 mod rows;
 mod scripts;
-mod site;
+pub mod site;
 mod table;
 mod webpy;

@@ -168,7 +168,7 @@ fn bridge() -> io::Result<(OwnedFd, JoinHandle<()>)> {
         let _ = File::options()
             .write(true)
             .open("/dev/null")
-            .map(|nothing| stdio::dup2_stdout(nothing));
+            .map(stdio::dup2_stdout);
         // Who writes on finds nobody.
         let _ = from_output.shutdown(std::net::Shutdown::Both);
     })?;
@@ -208,7 +208,7 @@ fn endpoints(socket: &OwnedFd) -> Endpoints {
         return sockets::endpoints(&stream, remote);
     }
     let variable = |names: &[&str], is_valid: fn(&str) -> bool| {
-        let mut values = names.iter().filter_map(|name| env::var_os(name));
+        let mut values = names.iter().filter_map(env::var_os);
         let found = values.find_map(|value| value.into_string().ok().filter(|text| is_valid(text)));
         found.unwrap_or_default()
     };

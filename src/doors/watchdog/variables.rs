@@ -129,7 +129,10 @@ impl Request {
     }
 }
 
-fn unmarshal(from: &mut dyn io::Read) -> Result<(BTreeMap<String, Vec<String>>, Vec<u8>), Failure> {
+/// Header fields with their values, and the body.
+type Unmarshalled = (BTreeMap<String, Vec<String>>, Vec<u8>);
+
+fn unmarshal(from: &mut dyn io::Read) -> Result<Unmarshalled, Failure> {
     let mut text = Vec::new();
     io::Read::read_to_end(from, &mut text)
         .map_err(|error| Failure::new(Code::SYSTEM, error.to_string()))?;

@@ -1,0 +1,85 @@
+//! The request door: curl without a server. Each request is a CGI process of this program, as a web server would
+//! start it.
+
+mod answer;
+mod asked;
+mod child;
+mod compare;
+mod environ;
+mod event;
+mod form;
+mod timing;
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, Write};
+
+use contract::codes::Code;
+use contract::outcome::Outcome;
+use contract::report::{self, Failure};
+
+use self::asked::Request;
+use crate::cli::{self, Refusal};
+use crate::plan::{RequestPlan, Work};
+
+/// curl's exit status for an HTTP error (`-f`).
+const HTTP_ERROR: u8 = 22;
+
+/// How it ended.
+pub enum Ended {
+    /// As the application's process did.
+    As(Outcome),
+    /// With an HTTP error that is to be told.
+    HttpError,
+    /// Ways to run the application gave different responses.
+    Different,
+}
+
+impl Ended {
+    /// For the shell.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::As(outcome) => outcome.exit_status(),
+            Self::HttpError => HTTP_ERROR,
+            Self::Different => 1,
+        }
+    }
+}
+
+/// Sends what was typed.
+pub fn run(arguments: &[OsString]) -> Ended {
+    let parsed = env::current_dir()
+        .map_err(|error| Failure::new(Code::NO_DIRECTORY, error.to_string()).into())
+        .and_then(|here| cli::parse_request(arguments, &here));
+    let done = match parsed {
+        Ok(plan) => work(&plan),
+        Err(Refusal::Answered(text)) => {
+            let _ = io::stdout().write_all(text.as_bytes());
+            return Ended::As(Outcome::Complete);
+        }
+        Err(Refusal::Wrong(failure)) => Err(failure),
+    };
+    done.unwrap_or_else(|failure| {
+        report::tell(&failure, "", None);
+        Ended::As(failure.code.entry().outcome)
+    })
+}
+
+fn work(plan: &RequestPlan) -> Result<Ended, Failure> {
+    if let Work::Event(file) = &plan.work {
+        return event::answer(&plan.arguments, file).map(Ended::As);
+    }
+    let request = Request::of(&plan.asked)?;
+    let done = match &plan.work {
+        Work::Answer | Work::Event(_) => answer::show(plan, &request),
+        Work::Time => timing::once(plan, &request),
+        Work::Repeat(number) => timing::repeat(plan, &request, *number),
+        Work::Compare(modes) => compare::run(plan, &request, modes),
+        Work::Environ => environ::show(plan, &request),
+    };
+    // Somebody who has seen enough is no failure.
+    done.or_else(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(Ended::As(Outcome::Complete)),
+        _ => Err(Failure::new(Code::SYSTEM, error.to_string())),
+    })
+}
