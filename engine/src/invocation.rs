@@ -4,7 +4,7 @@
 use contract::handover::Invocation;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyModule};
+use pyo3::types::{PyDict, PyModule, PyString};
 
 /// As Lambda's own Python gives them: a dict, and an object with attributes.
 const MODULE: &std::ffi::CStr = c"
@@ -79,8 +79,9 @@ pub fn prepare(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
 
 /// Adds event and context to the environ.
 pub fn add(py: Python<'_>, environ: &Bound<'_, PyDict>, invocation: &Invocation) -> PyResult<()> {
-    let event = PyBytes::new(py, &invocation.event);
-    let context = PyBytes::new(py, &invocation.context);
+    // JSON is UTF-8 (RFC 8259 section 8.1).
+    let event = PyString::from_bytes(py, &invocation.event)?;
+    let context = PyString::from_bytes(py, &invocation.context)?;
     let told = prepare(py)?.getattr("names")?.call1((event, context))?;
     environ.update(told.cast::<PyDict>()?.as_mapping())
 }

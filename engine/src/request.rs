@@ -15,6 +15,7 @@ use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
+use crate::descriptors::{self, Descriptors};
 use crate::environ::{self, variable};
 use crate::errors::Errors;
 use crate::failure::from_exception;
@@ -24,7 +25,7 @@ use crate::input_stream::{InputStream, lock, uninterrupted};
 use crate::response::{Method, Response};
 use crate::start_response::{StartResponse, kind, write};
 use crate::timing::{self, Timing};
-use crate::{application, descriptors, ending, startup, termination};
+use crate::{application, ending, startup, termination};
 
 /// Reads the job from `control`, serves the request on 0, 1 and 2, and ends the process.
 ///
@@ -52,7 +53,8 @@ pub fn run(
     application: Option<&Bound<'_, PyAny>>,
     prepare: impl FnOnce() -> PyResult<()>,
 ) -> PyResult<()> {
-    let exchange = Exchange::begin(py, entered, job, progress, application)?;
+    let own = descriptors::take_over()?;
+    let exchange = Exchange::begin(py, entered, job, own, progress, application)?;
     prepare()?;
     let ending = exchange.conclude()?;
     ending::end(
@@ -65,16 +67,17 @@ pub fn run(
     )
 }
 
-/// Serves a request on 0, 1 and 2 by an application that others have used, and others may; the interpreter is what
-/// the job wants. Gives what its client is to be told.
+/// Serves a request on these descriptors by an application that others have used, and others may; the interpreter is
+/// what the job wants. Gives what its client is to be told.
 pub fn run_one_of_many(
     py: Python<'_>,
     entered: Duration,
     job: &Job,
+    own: Descriptors,
     progress: OwnedFd,
     application: &Bound<'_, PyAny>,
 ) -> PyResult<Ending> {
-    let exchange = Exchange::begin(py, entered, job, progress, Some(application))?;
+    let exchange = Exchange::begin(py, entered, job, own, progress, Some(application))?;
     let ending = exchange.conclude()?;
     // The response ends for whoever reads it, though the application may keep what it was given for a while.
     lock(&exchange.input)?.release()?;
@@ -100,15 +103,15 @@ pub struct Exchange<'a, 'py> {
 }
 
 impl<'a, 'py> Exchange<'a, 'py> {
-    /// Takes 0 and 1 for the request.
+    /// On these descriptors.
     fn begin(
         py: Python<'py>,
         entered: Duration,
         job: &'a Job,
+        own: Descriptors,
         progress: OwnedFd,
         application: Option<&'a Bound<'py, PyAny>>,
     ) -> PyResult<Self> {
-        let own = descriptors::take_over()?;
         let input = Arc::new(Mutex::new(Input::new(own.body, job.body)?));
         let method = match variable(job, "REQUEST_METHOD") {
             Some(b"HEAD") => Method::Head,

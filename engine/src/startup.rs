@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use contract::handover::{Job, Site, Source};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::{site, termination};
@@ -76,6 +77,36 @@ pub fn collect_garbage_again(py: Python<'_>) -> PyResult<()> {
     gc.call_method0("freeze")?;
     gc.call_method0("enable")?;
     Ok(())
+}
+
+/// Sets one variable of `os.environ` and of the C library's environment, or removes it.
+pub fn set_variable(py: Python<'_>, name: &str, value: Option<&[u8]>) -> PyResult<()> {
+    static ENVIRON: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    let environ = ENVIRON.get_or_try_init(py, || {
+        let environ = py.import("posix")?.getattr("environ")?;
+        Ok::<_, PyErr>(environ.cast_into::<PyDict>()?.unbind())
+    })?;
+    let environ = environ.bind(py);
+    let name = PyBytes::new(py, name.as_bytes());
+    let found = environ.get_item(&name)?;
+    let found = found
+        .as_ref()
+        .and_then(|found| found.cast::<PyBytes>().ok());
+    if found.map(|found| found.as_bytes()) == value {
+        return Ok(());
+    }
+    let posix = py.import("posix")?;
+    match value {
+        Some(value) => {
+            let value = PyBytes::new(py, value);
+            environ.set_item(&name, &value)?;
+            posix.call_method1("putenv", (name, value)).map(drop)
+        }
+        None => {
+            environ.del_item(&name)?;
+            posix.call_method1("unsetenv", (name,)).map(drop)
+        }
+    }
 }
 
 /// Makes `os.environ` and the C library's environment those of the job.

@@ -56,11 +56,11 @@ pub struct Taken<'a> {
 }
 
 /// What came with it.
-pub struct Streams {
+struct Streams {
     /// Body, response and complaints.
-    pub streams: [OwnedFd; 3],
+    streams: [OwnedFd; 3],
     /// The working folder.
-    pub folder: OwnedFd,
+    folder: OwnedFd,
 }
 
 impl<'a> Spare<'a> {
@@ -190,7 +190,7 @@ pub fn serve(py: Python<'_>, taken: Taken<'_>, imported: &Imported<'_>) -> PyRes
 }
 
 /// Makes this process's descriptors, folder and mask those of the request.
-pub fn take_over(taken: Streams, mask: u32) -> io::Result<()> {
+fn take_over(taken: Streams, mask: u32) -> io::Result<()> {
     let [stdin, stdout, stderr] = taken.streams;
     stdio::dup2_stdin(stdin)?;
     stdio::dup2_stdout(stdout)?;

@@ -105,6 +105,7 @@ impl Function {
 
     /// Answers one event. An error is the platform's.
     pub fn answer(&self, json: &[u8], next: Option<&Next>, sink: Sink<'_>) -> io::Result<()> {
+        self.home.wake();
         let parsed = event::parse(json, self.events.as_deref()).and_then(|parsed| {
             let length = parsed.body.len() as u64;
             let variables = parsed.event.variables(parsed.has_body.then_some(length))?;

@@ -69,6 +69,15 @@ impl Home {
         Ok(())
     }
 
+    /// An event has come: whoever will serve it may get ready.
+    pub fn wake(&self) {
+        if let Ok(resident) = self.resident.try_read()
+            && let Some(resident) = &*resident
+        {
+            resident.wake();
+        }
+    }
+
     /// Lets a process serve the request, with this body and output, and `work` with it; or says why there is none.
     pub fn serve<T>(
         &self,

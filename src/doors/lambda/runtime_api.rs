@@ -19,6 +19,9 @@ use crate::wait;
 
 const VERSION: &str = "2018-06-01";
 
+/// Read at once.
+const PIECE: usize = 16 << 10;
+
 /// Until an API that does not wait for events is asked again.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -377,7 +380,7 @@ impl Api {
             return Err(io::ErrorKind::NotConnected.into());
         };
         let length = self.buffer.len();
-        self.buffer.resize(length + (64 << 10), 0);
+        self.buffer.resize(length + PIECE, 0);
         let read = loop {
             match stream.read(self.buffer.get_mut(length..).unwrap_or_default()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -176,6 +176,13 @@ impl Resident {
         }
     }
 
+    /// Lets the one process wake up: a request is being prepared for it.
+    pub fn wake(&self) {
+        if self.mode == Mode::SameProcess {
+            let _ = rustix::io::write(&self.progress, &1u64.to_ne_bytes());
+        }
+    }
+
     /// To the one process. What it takes is not taken back.
     fn give(&self, request: &Request, streams: &Streams<'_>) -> io::Result<()> {
         let [stdin, stdout, stderr] = streams.streams;
