@@ -184,13 +184,15 @@ def measure(program, rounds):
                     stop(process)
                 else:
                     running[key] = (process, api)
-        for number in range(rounds * 10):
+        for block in range(rounds):
             for key, (_, api) in running.items():
-                elapsed = api.give(event, number)
-                if number > 20:
-                    events[key].append(elapsed)
-                # Spares are forked now, as they are between events.
-                time.sleep(0.002)
+                # What the one before has left to do, it does now: spares are forked after an event.
+                time.sleep(0.05)
+                for number in range(12):
+                    elapsed = api.give(event, number)
+                    if block and number > 1:
+                        events[key].append(elapsed)
+                    time.sleep(0.002)
         for process, _ in running.values():
             stop(process)
         for key in found:

@@ -34,6 +34,7 @@ pub fn run(py: Python<'_>, job: &Job, path: &[u8], application: &Bound<'_, PyAny
     let named = |(name, value): (&str, &[u8])| (name.as_bytes().to_vec(), value.to_vec());
     job.environment.extend(variables.into_iter().map(named));
     job.body = BodyLength::Empty;
+    job.invocation = None;
     let input = Arc::new(Mutex::new(Input::new(null()?, job.body)?));
     let progress = eventfd(0, EventfdFlags::CLOEXEC).map_err(std::io::Error::from)?;
     let response = Response::new(null()?, input.clone(), progress, job.form, Method::Other)?;

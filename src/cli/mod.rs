@@ -40,8 +40,12 @@ Without a name: `application`, `app`, the one object of a known framework, creat
 Every option can also be set in the environment (WSGI_CGI_TIMEOUT=30) and in the first lines of
 the script (# wsgi-cgi: timeout=30). The command line wins, then the script, then the environment.
 
-Other commands:
-  wsgi-cgi serve APP|DIR                                 an HTTP listener (see wsgi-cgi serve --help)
+Other commands, each with its own --help:
+  wsgi-cgi serve APP|DIR                                 an HTTP listener, one process per request
+  wsgi-cgi request APP [PATH]                            one request from the shell, as curl would send it
+  wsgi-cgi inetd APP                                     one HTTP request on standard input (inetd, systemd)
+  wsgi-cgi lambda APP                                    AWS Lambda's events
+  wsgi-cgi watchdog APP                                  OpenFaaS's classic watchdog
   wsgi-cgi warm status|stop [APP], warm start APP        the preloaded processes of --warm
 
 Examples:

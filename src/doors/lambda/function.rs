@@ -9,15 +9,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use contract::codes::Code;
 use contract::handover::{Invocation, ResponseForm};
-use contract::report::{self, Asked, Failure};
+use contract::report::{self as told, Asked, Failure};
 use contract::warm::Mode;
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::context;
 use super::event::{self, Shape};
 use super::home::Home;
+use super::report::Report;
 use super::response::{self, Encoding};
-use super::runtime_api::{Api, Next, Report};
+use super::runtime_api::{Api, Next};
 use super::stream::Stream;
 use super::worker::{self, Collected};
 use crate::cgi::response::{CgiResponse, Head, parse};
@@ -58,7 +59,7 @@ impl Sink<'_> {
     }
 
     fn fail(self, failed: Report) -> io::Result<()> {
-        report::tell_line(&format!("{}: {}\n", failed.kind, failed.message), None);
+        told::tell_line(&format!("{}: {}\n", failed.kind, failed.message), None);
         match self {
             Self::Platform(api, id) => api.fail(id, &failed),
             Self::Writer(writer, told) => {
@@ -201,7 +202,7 @@ impl Function {
                 .iter()
                 .find(is_type)
                 .map_or(&[][..], |(_, value)| value);
-            report::tell_line(
+            told::tell_line(
                 &format!(
                     "a response ({}) is sent as base64: a REST API decodes it only where */* is among its binary media types\n",
                     String::from_utf8_lossy(kind)
@@ -241,9 +242,9 @@ fn asked(request: &Request) -> Asked<'_> {
 
 fn tell(failure: &Failure, request: &Request) {
     let log = request.job.error_log.as_deref();
-    report::tell(failure, &asked(request).label(), log);
+    told::tell(failure, &asked(request).label(), log);
 }
 
 fn page(failure: &Failure, request: &Request) -> Vec<u8> {
-    report::response(failure, &asked(request))
+    told::response(failure, &asked(request))
 }

@@ -4,6 +4,7 @@ mod context;
 mod event;
 mod function;
 mod home;
+mod report;
 mod response;
 mod runtime_api;
 mod stream;
@@ -17,10 +18,11 @@ use std::thread;
 
 use contract::codes::Code;
 use contract::outcome::Outcome;
-use contract::report::{self, Failure};
+use contract::report::{Failure, tell, tell_line};
 
 use self::function::{Function, Sink};
-use self::runtime_api::{Address, Api, BAD_EVENT, Report};
+use self::report::{BAD_EVENT, Report};
+use self::runtime_api::{Address, Api};
 use crate::cli::{self, Refusal};
 use crate::runner::signals;
 
@@ -62,7 +64,7 @@ fn refuse(refusal: Refusal, address: Option<Address>) -> Outcome {
         }
         Refusal::Wrong(failure) => failure,
     };
-    report::tell(&failure, "", None);
+    tell(&failure, "", None);
     if let Some(address) = address {
         tell_platform(Api::new(address, None).fail_init(&Report::of_failure(&failure)));
     }
@@ -89,7 +91,7 @@ fn serve(mut function: Function, address: &Address) -> Outcome {
         Ok(()) => Outcome::Complete,
         Err(error) => {
             let failure = system(&error);
-            report::tell(&failure, "", None);
+            tell(&failure, "", None);
             failure.code.entry().outcome
         }
     }
@@ -114,7 +116,7 @@ fn take_events(function: &Function, mut api: Api) -> io::Result<()> {
 
 fn tell_platform(told: io::Result<()>) {
     if let Err(error) = told {
-        report::tell_line(&format!("the platform could not be told: {error}\n"), None);
+        tell_line(&format!("the platform could not be told: {error}\n"), None);
     }
 }
 
@@ -127,7 +129,7 @@ fn answer_one(function: Function) -> Outcome {
     match (answered, failed) {
         (Err(error), _) => {
             let failure = system(&error);
-            report::tell(&failure, "", None);
+            tell(&failure, "", None);
             failure.code.entry().outcome
         }
         (Ok(()), Some(report)) if report.kind == BAD_EVENT => Outcome::BadUsage,

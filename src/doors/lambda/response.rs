@@ -6,7 +6,7 @@ use contract::report::Failure;
 use serde_json::{Map, Value, json};
 
 use super::event::{Shape, Values};
-use super::runtime_api::Report;
+use super::report::Report;
 use crate::cgi::response::Head;
 use crate::http::response_head::reason;
 

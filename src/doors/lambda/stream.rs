@@ -6,8 +6,9 @@ use contract::codes::Code;
 use contract::report::Failure;
 
 use super::function::Sink;
+use super::report::Report;
 use super::response::{SEPARATOR, prelude};
-use super::runtime_api::{Api, Report, Streamed};
+use super::runtime_api::{Api, Streamed};
 use super::worker::{Ended, Wanted, cut, is_whole};
 use crate::cgi::response::{CgiResponse, parse};
 
