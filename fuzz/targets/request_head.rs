@@ -5,7 +5,7 @@
 mod bytes;
 #[path = "../../src/cgi/mod.rs"]
 mod cgi;
-#[path = "../../src/gateway.rs"]
+#[path = "../../src/gateway/mod.rs"]
 mod gateway;
 #[path = "../../src/http/mod.rs"]
 mod http;
@@ -38,7 +38,11 @@ fn check(head: &RequestHead) {
         Framing::Length(_) => assert!(has("Content-Length") == 1 && has("Transfer-Encoding") == 0),
         Framing::Chunked => assert!(has("Content-Length") == 0),
     }
-    assert!(fields.iter().all(|(_, value)| !value.iter().any(|byte| b"\r\n\0".contains(byte))));
+    assert!(
+        fields
+            .iter()
+            .all(|(_, value)| !value.iter().any(|byte| b"\r\n\0".contains(byte)))
+    );
     let Ok(address) = gateway::Address::parse(head.path_and_query()) else {
         return;
     };

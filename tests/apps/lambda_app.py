@@ -39,6 +39,14 @@ def application(environ, start_response):
         os.kill(os.getpid(), signal.SIGKILL)
     if path == "sleep":
         sleeps()
+    if path == "rehearse":
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"rehearsed"]
+    if path == "meet":
+        own, other = environ["QUERY_STRING"].split("&")
+        open(own, "w").close()
+        while not os.path.exists(other):
+            time.sleep(0.01)
     if path == "stream":
         return streams(environ, start_response)
     if path == "cut":

@@ -3,13 +3,14 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::lambda_events::event;
+use super::lambda_events::{event, event_file};
 use crate::support::lambda::{Function, invoke_broken};
 use crate::support::run::Run;
-use crate::support::{app, until};
+use crate::support::{PROGRAM, app, output, until};
 
 fn words(application: &Path) -> [&OsStr; 1] {
     [application.as_os_str()]
@@ -151,6 +152,63 @@ fn an_application_that_cannot_be_forked_is_imported_for_each_event() {
         log.contains("cannot be forked") && log.contains("app.py, line 2"),
         "{log}"
     );
+}
+
+/// Each waits for the other.
+#[test]
+fn events_run_at_once_where_the_platform_gives_them_so() {
+    let application = app("lambda_app.py");
+    let folder = tempfile::tempdir().unwrap();
+    let variables = [("AWS_LAMBDA_MAX_CONCURRENCY", "2")];
+    let function = Function::start_with(&words(&application), &variables);
+    let meet = |own: &str, other: &str| {
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let target = format!("/meet?{}&{}", path(own), path(other));
+        let reply = function.exchange("GET", &target, &[], b"");
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| meet("one", "two"));
+        scope.spawn(|| meet("two", "one"));
+    });
+    let (status, log) = function.end();
+    assert_eq!((status, log.as_str()), (Some(0), ""), "{log}");
+}
+
+/// As the zip of the example has it.
+#[test]
+fn the_examples_bootstrap_starts_the_runtime() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/lambda/bootstrap");
+    let task = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(PROGRAM, task.path().join("wsgi-cgi")).unwrap();
+    fs::copy(app("environ_json.py"), task.path().join("app.py")).unwrap();
+    let mut bootstrap = Command::new(example);
+    bootstrap
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("LAMBDA_TASK_ROOT", task.path())
+        .env("_HANDLER", "app.py")
+        .stdin(fs::File::open(event_file("url.json")).unwrap());
+    let result: Value = serde_json::from_slice(&output(&mut bootstrap)).unwrap();
+    assert_eq!(result["statusCode"], 200, "{result}");
+}
+
+#[test]
+fn a_rehearsal_is_one_request_before_the_first() {
+    let application = app("lambda_app.py");
+    for option in [
+        &["--warm-rehearse=/rehearse"][..],
+        &["--warm-rehearse=/rehearse", "--same-process"],
+    ] {
+        let mut words: Vec<&OsStr> = option.iter().map(OsStr::new).collect();
+        words.push(application.as_os_str());
+        let function = Function::start(&words);
+        let told = function.exchange("GET", "/", &[], b"");
+        let told: Value = serde_json::from_slice(&told.body).unwrap();
+        assert_eq!(told["calls"], 2, "{option:?}: {told}");
+        let (_, log) = function.end();
+        assert_eq!(log, "", "{option:?}");
+    }
 }
 
 #[test]

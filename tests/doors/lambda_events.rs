@@ -10,11 +10,15 @@ use serde_json::{Value, json};
 use crate::support::run::{Done, Run};
 use crate::support::{app, output};
 
-pub fn event(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+pub fn event_file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/events")
-        .join(name);
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+        .join(name)
+}
+
+pub fn event(name: &str) -> Value {
+    let text =
+        fs::read_to_string(event_file(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     serde_json::from_str(&text).unwrap()
 }
 
