@@ -11,8 +11,36 @@ mod template;
 pub mod watchdog;
 
 use std::env;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::process;
+
+use contract::codes::Code;
+use contract::outcome::Outcome;
+use contract::report::{self, Failure};
+
+use crate::cli::Refusal;
+
+/// The working folder, from which relative paths count.
+fn here() -> Result<PathBuf, Failure> {
+    env::current_dir().map_err(|error| Failure::new(Code::NO_DIRECTORY, error.to_string()))
+}
+
+/// Ends a command that does nothing: with the help that was asked for, or for a reason that is told.
+pub fn refuse(refusal: Refusal) -> Outcome {
+    match refusal {
+        Refusal::Answered(text) => {
+            // A reader that has gone away has seen enough.
+            let _ = io::stdout().write_all(text.as_bytes());
+            Outcome::Complete
+        }
+        Refusal::Wrong(failure) => {
+            report::tell(&failure, "", None);
+            failure.code.entry().outcome
+        }
+    }
+}
 
 /// The sockets that systemd passed to this process, from descriptor 3 on (sd_listen_fds(3)).
 pub fn inherited_sockets() -> Vec<OwnedFd> {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use contract::codes::Code;
 use contract::handover::{Invocation, ResponseForm};
-use contract::report::{self as told, Asked, Failure};
+use contract::report::{self as told, Failure};
 use contract::warm::Mode;
 use rustix::fs::{MemfdFlags, memfd_create};
 
@@ -36,6 +36,13 @@ pub struct Function {
     sending: Sending,
     events: Option<String>,
     has_told_of_base64: AtomicBool,
+}
+
+/// An event that is a request.
+struct Asked {
+    shape: Shape,
+    body: Vec<u8>,
+    request: Request,
 }
 
 /// Where results go.
@@ -107,19 +114,26 @@ impl Function {
     /// Answers one event. An error is the platform's.
     pub fn answer(&self, json: &[u8], next: Option<&Next>, sink: Sink<'_>) -> io::Result<()> {
         self.home.wake();
-        let parsed = event::parse(json, self.events.as_deref()).and_then(|parsed| {
-            let length = parsed.body.len() as u64;
-            let variables = parsed.event.variables(parsed.has_body.then_some(length))?;
-            Ok((parsed, variables))
-        });
-        let (parsed, variables) = match parsed {
-            Ok(parsed) => parsed,
-            Err(wrong) => return sink.fail(Report::of_event(wrong)),
-        };
-        let mut request = self
-            .home
-            .template()
-            .request(variables, parsed.body.len() as u64);
+        match self.request(json, next) {
+            Err(wrong) => sink.fail(Report::of_event(wrong)),
+            Ok(asked) => {
+                let deadline = deadline(asked.request.timeout, next);
+                match sink {
+                    Sink::Platform(api, id) if self.streams(asked.shape) => {
+                        self.stream(asked, deadline, api, id)
+                    }
+                    sink => self.buffer(asked, deadline, sink),
+                }
+            }
+        }
+    }
+
+    /// An event as a request; or what is wrong with it.
+    fn request(&self, json: &[u8], next: Option<&Next>) -> Result<Asked, String> {
+        let parsed = event::parse(json, self.events.as_deref())?;
+        let length = parsed.body.len() as u64;
+        let variables = parsed.event.variables(parsed.has_body.then_some(length))?;
+        let mut request = self.home.template().request(variables, length);
         if let Some(trace) = next.and_then(|next| next.fields.get("Lambda-Runtime-Trace-Id")) {
             let name = context::TRACE_ID.as_bytes();
             let environment = &mut request.job.environment;
@@ -130,47 +144,67 @@ impl Function {
             event: json.to_vec(),
             context: context::json(next),
         });
-        let deadline = deadline(request.timeout, next);
-        let body = in_memory(&parsed.body)?;
+        Ok(Asked {
+            shape: parsed.shape,
+            body: parsed.body,
+            request,
+        })
+    }
+
+    fn streams(&self, shape: Shape) -> bool {
+        // A load balancer waits for the whole.
+        self.sending == Sending::Streamed && matches!(shape, Shape::Version1 | Shape::Version2)
+    }
+
+    fn buffer(
+        &self,
+        mut asked: Asked,
+        deadline: Option<Instant>,
+        sink: Sink<'_>,
+    ) -> io::Result<()> {
+        let body = in_memory(&asked.body)?;
         let (stdout, writes) = io::pipe()?;
-        let shape = parsed.shape;
-        if self.sending == Sending::Streamed
-            && matches!(shape, Shape::Version1 | Shape::Version2)
-            && let Sink::Platform(api, id) = sink
-        {
-            let mut stream = Stream::new(api, id);
-            let served = self
-                .home
-                .serve(&mut request, body, writes.into(), |taken| {
-                    worker::read(taken, stdout, deadline, |piece| stream.add(piece))
-                })?;
-            let failure = match served {
-                Ok(ended) => stream.failure(ended),
-                Err(failure) => Some(failure),
-            };
-            if let Some(failure) = &failure {
-                tell(failure, &request);
-            }
-            return match stream.end(failure)? {
-                None => Ok(()),
-                Some((failure, sink)) => self.send(shape, &page(&failure, &request), sink),
-            };
-        }
-        let served = self
-            .home
-            .serve(&mut request, body, writes.into(), |taken| {
-                worker::collect(taken, stdout, deadline, response::LIMIT)
-            })?;
+        let request = &mut asked.request;
+        let served = self.home.serve(request, body, writes.into(), |taken| {
+            worker::collect(taken, stdout, deadline, response::LIMIT)
+        })?;
         let failure = match served {
-            Ok(Collected::Whole(answer)) => return self.send(shape, &answer, sink),
+            Ok(Collected::Whole(answer)) => return self.send(asked.shape, &answer, sink),
             Ok(Collected::TooLarge) => {
                 let limit = response::LIMIT;
                 return sink.fail(response::too_large(&format!("more than {limit} bytes")));
             }
             Ok(Collected::Failed(failure)) | Err(failure) => failure,
         };
-        tell(&failure, &request);
-        self.send(shape, &page(&failure, &request), sink)
+        tell(&failure, request);
+        self.send(asked.shape, &page(&failure, request), sink)
+    }
+
+    fn stream(
+        &self,
+        mut asked: Asked,
+        deadline: Option<Instant>,
+        api: &mut Api,
+        id: &str,
+    ) -> io::Result<()> {
+        let body = in_memory(&asked.body)?;
+        let (stdout, writes) = io::pipe()?;
+        let mut stream = Stream::new(api, id);
+        let request = &mut asked.request;
+        let served = self.home.serve(request, body, writes.into(), |taken| {
+            worker::read(taken, stdout, deadline, |piece| stream.add(piece))
+        })?;
+        let failure = match served {
+            Ok(ended) => stream.failure(ended),
+            Err(failure) => Some(failure),
+        };
+        if let Some(failure) = &failure {
+            tell(failure, request);
+        }
+        match stream.end(failure)? {
+            None => Ok(()),
+            Some((failure, sink)) => self.send(asked.shape, &page(&failure, request), sink),
+        }
     }
 
     fn send(&self, shape: Shape, answer: &[u8], sink: Sink<'_>) -> io::Result<()> {
@@ -226,14 +260,15 @@ fn deadline(timeout: Option<Duration>, next: Option<&Next>) -> Option<Instant> {
 }
 
 fn in_memory(body: &[u8]) -> io::Result<OwnedFd> {
-    let mut file = File::from(memfd_create("wsgi-cgi-body", MemfdFlags::CLOEXEC)?);
+    let memory = memfd_create("wsgi-cgi-body", MemfdFlags::CLOEXEC).map(File::from);
+    let mut file = memory.or_else(|_| tempfile::tempfile())?;
     file.write_all(body)?;
     file.rewind()?;
     Ok(file.into())
 }
 
-fn asked(request: &Request) -> Asked<'_> {
-    Asked {
+fn told_of(request: &Request) -> told::Asked<'_> {
+    told::Asked {
         variables: &request.job.environment,
         form: ResponseForm::Cgi,
         detail: request.job.detail,
@@ -242,9 +277,9 @@ fn asked(request: &Request) -> Asked<'_> {
 
 fn tell(failure: &Failure, request: &Request) {
     let log = request.job.error_log.as_deref();
-    told::tell(failure, &asked(request).label(), log);
+    told::tell(failure, &told_of(request).label(), log);
 }
 
 fn page(failure: &Failure, request: &Request) -> Vec<u8> {
-    told::response(failure, &asked(request))
+    told::response(failure, &told_of(request))
 }

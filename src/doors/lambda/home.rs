@@ -98,12 +98,14 @@ impl Home {
             {
                 let resident = self.resident.read().unwrap_or_else(PoisonError::into_inner);
                 let Some(resident) = &*resident else { break };
-                match self.offer(resident, request, &handed)? {
-                    Ok(taken) => {
+                match self.offer(resident, request, &handed) {
+                    // It may have been taken: nobody else may have it.
+                    Err(error) => return Ok(Err(system(error.to_string()))),
+                    Ok(Ok(taken)) => {
                         drop(handed);
                         return work(&taken).map(Ok);
                     }
-                    Err(reason) => {
+                    Ok(Err(reason)) => {
                         let text = format!("the application's process took no event: {reason}\n");
                         report::tell_line(&text, None);
                     }

@@ -12,28 +12,27 @@ mod worker;
 
 use std::env;
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
-use std::sync::Arc;
+use std::io::{self, Read};
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use contract::codes::Code;
 use contract::outcome::Outcome;
-use contract::report::{Failure, tell, tell_line};
+use contract::report::{Failure, tell_line};
 
 use self::function::{Function, Sink};
 use self::report::{BAD_EVENT, Report};
 use self::runtime_api::{Address, Api};
 use crate::cli::{self, Refusal};
+use crate::doors::{here, refuse};
 use crate::runner::signals;
 
 /// Serves events until the platform ends this process; or one.
 pub fn run(arguments: &[OsString]) -> Outcome {
-    let prepared = env::current_dir()
-        .map_err(|error| Failure::new(Code::NO_DIRECTORY, error.to_string()).into())
-        .and_then(|here| cli::parse_lambda(arguments, &here));
-    let plan = match prepared {
+    let parsed = here().map_err(Refusal::from);
+    let plan = match parsed.and_then(|here| cli::parse_lambda(arguments, &here)) {
         Ok(plan) => plan,
-        Err(refusal) => return refuse(refusal, None),
+        Err(refusal) => return refuse(refusal),
     };
     let address = match env::var("AWS_LAMBDA_RUNTIME_API") {
         Err(_) => None,
@@ -41,13 +40,13 @@ pub fn run(arguments: &[OsString]) -> Outcome {
             Ok(address) => Some(address),
             Err(reason) => {
                 let reason = format!("AWS_LAMBDA_RUNTIME_API: {reason}");
-                return refuse(Failure::new(Code::BAD_SETTING, reason).into(), None);
+                return refuse(Failure::new(Code::BAD_SETTING, reason).into());
             }
         },
     };
     let function = match Function::prepare(&plan) {
         Ok(function) => function,
-        Err(refusal) => return refuse(refusal, address),
+        Err(refusal) => return refuse_events(refusal, address.as_ref()),
     };
     match address {
         Some(address) => serve(function, &address),
@@ -56,45 +55,41 @@ pub fn run(arguments: &[OsString]) -> Outcome {
 }
 
 /// Ends before there was an event; the platform is told, if there is one.
-fn refuse(refusal: Refusal, address: Option<Address>) -> Outcome {
-    let failure = match refusal {
-        Refusal::Answered(text) => {
-            let _ = io::stdout().write_all(text.as_bytes());
-            return Outcome::Complete;
-        }
-        Refusal::Wrong(failure) => failure,
-    };
-    tell(&failure, "", None);
-    if let Some(address) = address {
-        tell_platform(Api::new(address, None).fail_init(&Report::of_failure(&failure)));
+fn refuse_events(refusal: Refusal, address: Option<&Address>) -> Outcome {
+    if let (Refusal::Wrong(failure), Some(address)) = (&refusal, address) {
+        let report = Report::of_failure(failure);
+        tell_platform(Api::new(address.clone(), None).fail_init(&report));
     }
-    failure.code.entry().outcome
+    refuse(refusal)
 }
 
 fn serve(mut function: Function, address: &Address) -> Outcome {
     if let Err(failure) = function.begin() {
-        return refuse(failure.into(), Some(address.clone()));
+        return refuse_events(failure.into(), Some(address));
     }
-    let signals = match signals::listen_for_end() {
-        Ok(signals) => Arc::new(signals),
-        Err(error) => return refuse(system(&error).into(), Some(address.clone())),
-    };
-    let function = Arc::new(function);
-    let api = || Api::new(address.clone(), Some(signals.clone()));
-    for _ in 1..function.concurrency() {
-        let (function, api) = (function.clone(), api());
-        // What it has to say, the others find out, too.
-        thread::spawn(move || take_events(&function, api));
-    }
-    match take_events(&function, api()) {
-        // The application's process ends with its exit handlers, which have some seconds.
-        Ok(()) => Outcome::Complete,
-        Err(error) => {
-            let failure = system(&error);
-            tell(&failure, "", None);
-            failure.code.entry().outcome
+    let ended = signals::listen_for_end().and_then(|signals| {
+        let signals = Arc::new(signals);
+        let api = || Api::new(address.clone(), Some(signals.clone()));
+        match function.concurrency() {
+            1 => take_events(&function, api()),
+            number => take_at_once(function, (0..number).map(|_| api())),
         }
+    });
+    match ended {
+        Ok(()) => Outcome::Complete,
+        Err(error) => refuse(system(&error).into()),
     }
+}
+
+/// Until the first of them ends: that is this process's end.
+fn take_at_once(function: Function, apis: impl Iterator<Item = Api>) -> io::Result<()> {
+    let function = Arc::new(function);
+    let (ends, ended) = mpsc::channel();
+    for api in apis {
+        let (function, ends) = (function.clone(), ends.clone());
+        thread::Builder::new().spawn(move || ends.send(take_events(&function, api)))?;
+    }
+    ended.recv().map_err(io::Error::other)?
 }
 
 fn system(error: &io::Error) -> Failure {
@@ -127,11 +122,7 @@ fn answer_one(function: Function) -> Outcome {
         .read_to_end(&mut event)
         .and_then(|_| function.answer(&event, None, Sink::Writer(&mut io::stdout(), &mut failed)));
     match (answered, failed) {
-        (Err(error), _) => {
-            let failure = system(&error);
-            tell(&failure, "", None);
-            failure.code.entry().outcome
-        }
+        (Err(error), _) => refuse(system(&error).into()),
         (Ok(()), Some(report)) if report.kind == BAD_EVENT => Outcome::BadUsage,
         (Ok(()), Some(_)) => Outcome::ApplicationFailed,
         (Ok(()), None) => Outcome::Complete,

@@ -8,12 +8,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use contract::handover::{Packages, Source};
-use contract::report;
 
 use super::Ended;
 use super::asked::Request;
 use super::child::{Answered, Running, command, set};
-use crate::cli::Refusal;
+use crate::doors::refuse;
 use crate::doors::template::Template;
 use crate::http::response_head::reason;
 use crate::plan::{Mode, RequestPlan};
@@ -110,11 +109,7 @@ fn start_zygote(arguments: &[OsString]) -> io::Result<()> {
 fn by_wsgiref(plan: &RequestPlan, request: &Request) -> io::Result<Result<Answered, Ended>> {
     let template = match Template::of(plan.arguments.clone()) {
         Ok(template) => template,
-        Err(Refusal::Wrong(failure)) => {
-            report::tell(&failure, "", None);
-            return Ok(Err(Ended::As(failure.code.entry().outcome)));
-        }
-        Err(Refusal::Answered(text)) => return Err(io::Error::other(text)),
+        Err(refusal) => return Ok(Err(Ended::As(refuse(refusal)))),
     };
     let job = &template.request.job;
     let (folder, source) = match &job.source {

@@ -5,12 +5,10 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::process::Stdio;
 
-use contract::report;
-
 use super::Ended;
 use super::asked::Request;
 use super::child::{Running, command};
-use crate::cli::Refusal;
+use crate::doors::refuse;
 use crate::doors::template::Template;
 use crate::plan::RequestPlan;
 
@@ -20,11 +18,7 @@ const APPLICATION: &str = include_str!("environ.py");
 pub fn show(plan: &RequestPlan, request: &Request) -> io::Result<Ended> {
     let template = match Template::of(plan.arguments.clone()) {
         Ok(template) => template,
-        Err(Refusal::Wrong(failure)) => {
-            report::tell(&failure, "", None);
-            return Ok(Ended::As(failure.code.entry().outcome));
-        }
-        Err(Refusal::Answered(text)) => return Err(io::Error::other(text)),
+        Err(refusal) => return Ok(Ended::As(refuse(refusal))),
     };
     let mut file = tempfile::Builder::new()
         .prefix("environ")

@@ -10,16 +10,16 @@ mod event;
 mod form;
 mod timing;
 
-use std::env;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 
 use contract::codes::Code;
 use contract::outcome::Outcome;
-use contract::report::{self, Failure};
+use contract::report::Failure;
 
 use self::asked::Request;
 use crate::cli::{self, Refusal};
+use crate::doors::{here, refuse};
 use crate::plan::{RequestPlan, Work};
 
 /// curl's exit status for an HTTP error (`-f`).
@@ -48,21 +48,11 @@ impl Ended {
 
 /// Sends what was typed.
 pub fn run(arguments: &[OsString]) -> Ended {
-    let parsed = env::current_dir()
-        .map_err(|error| Failure::new(Code::NO_DIRECTORY, error.to_string()).into())
-        .and_then(|here| cli::parse_request(arguments, &here));
-    let done = match parsed {
-        Ok(plan) => work(&plan),
-        Err(Refusal::Answered(text)) => {
-            let _ = io::stdout().write_all(text.as_bytes());
-            return Ended::As(Outcome::Complete);
-        }
-        Err(Refusal::Wrong(failure)) => Err(failure),
-    };
-    done.unwrap_or_else(|failure| {
-        report::tell(&failure, "", None);
-        Ended::As(failure.code.entry().outcome)
-    })
+    let parsed = here().map_err(Refusal::from);
+    let done = parsed
+        .and_then(|here| cli::parse_request(arguments, &here))
+        .and_then(|plan| Ok(work(&plan)?));
+    done.unwrap_or_else(|refusal| Ended::As(refuse(refusal)))
 }
 
 fn work(plan: &RequestPlan) -> Result<Ended, Failure> {

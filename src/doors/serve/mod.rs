@@ -29,7 +29,7 @@ mod trouble;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
@@ -52,7 +52,7 @@ use self::sockets::Socket;
 use self::static_files::Mount;
 use crate::cgi::meta_variables::{MetaVariables, SERVE_CHILD};
 use crate::cli::{self, Refusal, Typed};
-use crate::doors::{application, interpreter};
+use crate::doors::{application, here, interpreter, refuse};
 use crate::gateway::Place;
 use crate::plan::{Listing, ServePlan};
 use crate::runner::{signals, warm};
@@ -87,23 +87,10 @@ pub fn run(arguments: &[OsString], inherited: Vec<OwnedFd>) -> Outcome {
     match prepared {
         Ok(prepared) => match prepared.serve() {
             Ok(()) => Outcome::Complete,
-            Err(error) => refuse(&Failure::new(Code::SYSTEM, error.to_string())),
+            Err(error) => refuse(Failure::new(Code::SYSTEM, error.to_string()).into()),
         },
-        Err(Refusal::Answered(text)) => {
-            let _ = io::stdout().write_all(text.as_bytes());
-            Outcome::Complete
-        }
-        Err(Refusal::Wrong(failure)) => refuse(&failure),
+        Err(refusal) => refuse(refusal),
     }
-}
-
-fn here() -> Result<PathBuf, Failure> {
-    env::current_dir().map_err(|error| Failure::new(Code::NO_DIRECTORY, error.to_string()))
-}
-
-fn refuse(failure: &Failure) -> Outcome {
-    report::tell(failure, "", None);
-    failure.code.entry().outcome
 }
 
 struct Prepared {

@@ -20,29 +20,20 @@ use self::variables::{Body, Request};
 use crate::cgi::meta_variables::SERVE_CHILD;
 use crate::cgi::response;
 use crate::cli::{self, Refusal};
-use crate::doors::cgi;
+use crate::doors::{cgi, here, refuse};
 use crate::plan::WatchdogPlan;
 
 /// Answers the one request.
 pub fn run(arguments: &[OsString]) -> Outcome {
-    let parsed = env::current_dir()
-        .map_err(|error| Failure::new(Code::NO_DIRECTORY, error.to_string()).into())
-        .and_then(|here| cli::parse_watchdog(arguments, &here));
-    let plan = match parsed {
+    let parsed = here().map_err(Refusal::from);
+    let plan = match parsed.and_then(|here| cli::parse_watchdog(arguments, &here)) {
         Ok(plan) => plan,
-        Err(Refusal::Answered(text)) => {
-            let _ = io::stdout().write_all(text.as_bytes());
-            return Outcome::Complete;
-        }
-        Err(Refusal::Wrong(failure)) => {
-            report::tell(&failure, "", None);
-            return failure.code.entry().outcome;
-        }
+        Err(refusal) => return refuse(refusal),
     };
     let environment: Vec<_> = env::vars_os().collect();
     keep_complaints_out_of_the_page(&environment);
     let form = plan.form;
-    serve(plan, &environment).unwrap_or_else(|failure| refuse(&failure, form))
+    serve(plan, &environment).unwrap_or_else(|failure| answer_for(&failure, form))
 }
 
 fn serve(plan: WatchdogPlan, environment: &[(OsString, OsString)]) -> Result<Outcome, Failure> {
@@ -83,7 +74,7 @@ fn serve(plan: WatchdogPlan, environment: &[(OsString, OsString)]) -> Result<Out
 }
 
 /// The page of a request for which nothing was started.
-fn refuse(failure: &Failure, form: ResponseForm) -> Outcome {
+fn answer_for(failure: &Failure, form: ResponseForm) -> Outcome {
     report::tell(failure, "", None);
     let asked = Asked {
         variables: &[],
