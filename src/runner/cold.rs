@@ -7,13 +7,13 @@ use std::time::Instant;
 
 use contract::handover::BodyLength;
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::process::{Pid, Signal};
+use rustix::process::Pid;
 
 use crate::python::boot::{self, EngineFile, Entry};
 use crate::runner::drain::drain;
 use crate::runner::fork::{Side, fork, leave};
 use crate::runner::parent::{Ended, Parent};
-use crate::runner::{Request, limits, signals};
+use crate::runner::{Request, settle, signals};
 
 /// Serves the request on descriptors 0, 1 and 2.
 ///
@@ -60,16 +60,8 @@ fn child(
         if !rustix::termios::isatty(rustix::stdio::stdin()) {
             rustix::process::setpgid(None, None)?;
         }
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-        if rustix::process::getppid() != Some(parent) {
-            anyhow::bail!("the parent process is gone");
-        }
-        signals::unblock();
         // Not before: the parent has to answer for a child that reached a limit.
-        limits::set(request.limits)?;
-        if let Some(folder) = &request.chdir {
-            rustix::process::chdir(folder)?;
-        }
+        settle(request, request.limits, parent)?;
         boot::start(
             &request.interpreter,
             request.job.site,

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use contract::handover::Job;
+use rustix::process::{Pid, Signal, chdir, getppid, set_parent_process_death_signal};
 
 use crate::plan::{Limits, Warming};
 use crate::python::discover::Interpreter;
@@ -32,4 +33,18 @@ pub struct Request {
     pub limits: Limits,
     /// Whether a worker may serve it.
     pub warm: Warming,
+}
+
+/// Makes a child what its request wants, before it becomes the interpreter: it ends with its parent.
+fn settle(request: &Request, limits: Limits, parent: Pid) -> anyhow::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    if getppid() != Some(parent) {
+        anyhow::bail!("the parent process is gone");
+    }
+    signals::unblock();
+    limits::set(limits)?;
+    if let Some(folder) = &request.chdir {
+        chdir(folder)?;
+    }
+    Ok(())
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::frameworks::site::Site;
 use crate::support::run::{Done, Run};
 use crate::support::{app, output};
 
@@ -411,4 +412,25 @@ fn published_events_are_requests_if_they_are_http_and_refused_if_not() {
         requests > 20 && others > 100,
         "{requests} requests, {others} others"
     );
+}
+
+/// What frameworks make of it.
+#[test]
+fn links_of_flask_and_django_lead_below_the_stage() {
+    let mut event = event("rest.json");
+    event["httpMethod"] = "GET".into();
+    event["path"] = "/".into();
+    event["requestContext"]["path"] = "/prod/".into();
+    // Django asks for a name that it knows.
+    event["multiValueHeaders"]["Host"] = json!(["localhost"]);
+    for (example, application) in [("flask", "app.py"), ("django", ".")] {
+        let site = Site::copy_of(example, application);
+        let application = site.path(application);
+        let words = ["lambda".as_ref(), application.as_os_str()];
+        let run = Run::by_hand(&words).without("WSGI_CGI_PYTHON");
+        let result = result(&run.input(event.to_string()).done());
+        let page = result["body"].as_str().unwrap();
+        assert_eq!(result["statusCode"], 200, "{page}");
+        assert!(page.contains("=\"/prod/"), "{example}: {page}");
+    }
 }

@@ -107,7 +107,7 @@ impl Client {
             }
             Err(Refusal::Answered(text)) => {
                 // A person asks for help at a terminal, or through a pipe.
-                let _ = stdout().write_all(text.as_bytes());
+                let _ = io::stdout().write_all(text.as_bytes());
                 return Outcome::Complete;
             }
             Err(Refusal::Wrong(failure)) => {
@@ -160,11 +160,11 @@ fn bridge() -> io::Result<(OwnedFd, JoinHandle<()>)> {
     let (ours, theirs) = UnixStream::pair()?;
     let (mut to_input, mut from_output) = (ours.try_clone()?, ours);
     thread::Builder::new().spawn(move || {
-        let _ = io::copy(&mut stdin(), &mut to_input);
+        let _ = io::copy(&mut io::stdin(), &mut to_input);
         let _ = to_input.shutdown(std::net::Shutdown::Write);
     })?;
     let output = thread::Builder::new().spawn(move || {
-        let _ = copy_at_once(&mut from_output, &mut stdout());
+        let _ = copy_at_once(&mut from_output, &mut io::stdout());
         // The client sees the end now, and ends its own side.
         let _ = File::options()
             .write(true)
@@ -190,14 +190,6 @@ fn copy_at_once(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
             Err(error) => return Err(error),
         }
     }
-}
-
-fn stdin() -> io::Stdin {
-    io::stdin()
-}
-
-fn stdout() -> io::Stdout {
-    io::stdout()
 }
 
 fn endpoints(socket: &OwnedFd) -> Endpoints {

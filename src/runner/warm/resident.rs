@@ -10,22 +10,20 @@ use std::time::{Duration, Instant};
 use contract::codes::Code;
 use contract::passing;
 use contract::report::Failure;
-use contract::warm::{Death, Init, Mode, Offer, Start};
+use contract::warm::{Death, Init, Mode, Offer};
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, set_parent_process_death_signal,
-    setpgid, waitpid,
-};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, setpgid, waitpid};
 use rustix::stdio;
 use tempfile::TempDir;
 
-use super::identity::{Identity, of_deployment};
+use super::identity::Identity;
+use super::start::message;
 use super::{Handed, Seat, Streams, offer};
 use crate::plan::Limits;
 use crate::python::boot::{self, EngineFile, Entry};
 use crate::runner::fork::{Side, fork, leave};
 use crate::runner::parent::{self, Progress, signal_group};
-use crate::runner::{Request, limits, signals};
+use crate::runner::{Request, settle};
 use crate::wait;
 
 /// What an application may still do when no request comes any more.
@@ -224,25 +222,6 @@ impl Drop for Resident {
     }
 }
 
-fn message(request: &Request, seat: &Seat, mode: Mode) -> Start {
-    let mut job = request.job.clone();
-    job.environment = of_deployment(&request.job.environment).cloned().collect();
-    Start {
-        identity: seat.identity.bytes.clone(),
-        folder: seat.folder.clone(),
-        idle: request.warm.idle,
-        rehearse: request
-            .warm
-            .rehearse
-            .as_ref()
-            .map(|path| path.as_encoded_bytes().to_vec()),
-        spares: request.warm.spares.map(u64::from),
-        most_spares: request.warm.most_spares,
-        mode,
-        job,
-    }
-}
-
 /// Returns only with an error.
 fn become_zygote(
     request: &Request,
@@ -254,22 +233,15 @@ fn become_zygote(
     let prepared = || -> anyhow::Result<()> {
         // A terminal tells its client.
         setpgid(None, None)?;
-        set_parent_process_death_signal(Some(Signal::KILL))?;
-        if rustix::process::getppid() != Some(parent) {
-            anyhow::bail!("the parent process is gone");
-        }
         let nothing = File::options().read(true).write(true).open("/dev/null")?;
         stdio::dup2_stdin(nothing)?;
         // What is printed is no response.
         stdio::dup2_stdout(stdio::stderr())?;
-        signals::unblock();
-        limits::set(Limits {
+        let limits = Limits {
             cpu: None,
             ..request.limits
-        })?;
-        if let Some(folder) = &request.chdir {
-            rustix::process::chdir(folder)?;
-        }
+        };
+        settle(request, limits, parent)?;
         boot::start(
             &request.interpreter,
             request.job.site,

@@ -152,28 +152,7 @@ fn become_zygote(
     if let Some(folder) = &request.chdir {
         rustix::process::chdir(folder)?;
     }
-    let job = Job {
-        environment: of_deployment(&request.job.environment).cloned().collect(),
-        body: BodyLength::Empty,
-        detail: Detail::Hidden,
-        front: 0,
-        started: 0,
-        ..request.job.clone()
-    };
-    let message = Start {
-        identity: seat.identity.bytes.clone(),
-        folder: seat.folder.clone(),
-        idle: request.warm.idle,
-        rehearse: request
-            .warm
-            .rehearse
-            .as_ref()
-            .map(|path| path.as_encoded_bytes().to_vec()),
-        spares: request.warm.spares.map(u64::from),
-        most_spares: request.warm.most_spares,
-        mode: Mode::Daemon,
-        job,
-    };
+    let message = message(request, seat, Mode::Daemon);
     let mut control = File::from(memfd_create("wsgi-cgi-start", MemfdFlags::CLOEXEC)?);
     control.write_all(&message.encode())?;
     control.rewind()?;
@@ -188,4 +167,26 @@ fn become_zygote(
         control.into(),
         lock,
     )
+}
+
+/// What a zygote for this deployment is to be.
+pub(super) fn message(request: &Request, seat: &Seat, mode: Mode) -> Start {
+    let rehearse = request.warm.rehearse.as_ref();
+    Start {
+        identity: seat.identity.bytes.clone(),
+        folder: seat.folder.clone(),
+        idle: request.warm.idle,
+        rehearse: rehearse.map(|path| path.as_encoded_bytes().to_vec()),
+        spares: request.warm.spares.map(u64::from),
+        most_spares: request.warm.most_spares,
+        mode,
+        job: Job {
+            environment: of_deployment(&request.job.environment).cloned().collect(),
+            body: BodyLength::Empty,
+            detail: Detail::Hidden,
+            front: 0,
+            started: 0,
+            ..request.job.clone()
+        },
+    }
 }
