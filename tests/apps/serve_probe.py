@@ -59,8 +59,8 @@ def answer_wait(environ, start_response):
 
 def answer_late(environ, start_response):
     """Runs until it is told to end, and says so."""
-    begin(environ)
     try:
+        begin(environ)
         time.sleep(60)
     finally:
         with open(path(environ, "ended"), "w"):
