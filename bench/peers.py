@@ -50,7 +50,13 @@ def applications(python):
 
 @functools.cache
 def static_program():
+    return c_program("static")
+
+
+@functools.cache
+def c_program(name):
     BUILT.mkdir(parents=True, exist_ok=True)
-    program = BUILT / "static"
-    subprocess.run(["gcc", "-O2", "-static", "-o", program, HOUSE / "bench/static.c"], check=True)
+    program = BUILT / name
+    source = HOUSE / f"bench/{name}.c"
+    subprocess.run(["gcc", "-D_GNU_SOURCE", "-O2", "-static", "-o", program, source], check=True)
     return program
