@@ -68,7 +68,7 @@ pub fn run(
 }
 
 /// Serves a request on these descriptors by an application that others have used, and others may; the interpreter is
-/// what the job wants. Gives what its client is to be told.
+/// what the job wants. `tell` gets the last word on it, as soon as there is one.
 pub fn run_one_of_many(
     py: Python<'_>,
     entered: Duration,
@@ -76,15 +76,16 @@ pub fn run_one_of_many(
     own: Descriptors,
     progress: OwnedFd,
     application: &Bound<'_, PyAny>,
-) -> PyResult<Ending> {
+    tell: impl FnOnce(Ending),
+) -> PyResult<()> {
     let exchange = Exchange::begin(py, entered, job, own, progress, Some(application))?;
-    let ending = exchange.conclude()?;
-    // The response ends for whoever reads it, though the application may keep what it was given for a while.
+    tell(exchange.conclude()?);
+    // The application may keep what it was given for a while: it leads nowhere any more.
     lock(&exchange.input)?.release()?;
     lock(&exchange.response)?.release()?;
     termination::set_open();
     ending::flush(py);
-    Ok(ending)
+    Ok(())
 }
 
 /// Between the last byte and the end of a response that was cut.

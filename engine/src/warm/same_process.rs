@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use contract::handover::RUNNING;
+use contract::handover::{Ending, RUNNING};
 use contract::passing;
 use contract::warm::Offer;
 use pyo3::prelude::*;
@@ -61,10 +61,12 @@ fn serve(py: Python<'_>, imported: &Imported<'_>, mut client: &UnixStream) -> Py
         startup::set_variable(py, name, variable(&offer.job, name))?;
     }
     let application = &imported.application;
-    let ending = request::run_one_of_many(py, entered, &offer.job, own, progress, application)?;
-    forget(&sign);
-    // A client that is gone shows when the next request is waited for.
-    let _ = client.write_all(&ending.encode());
+    let tell = |ending: Ending| {
+        forget(&sign);
+        // A client that is gone shows when the next request is waited for.
+        let _ = client.write_all(&ending.encode());
+    };
+    request::run_one_of_many(py, entered, &offer.job, own, progress, application, tell)?;
     Ok(sign)
 }
 

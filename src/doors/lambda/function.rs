@@ -260,6 +260,9 @@ fn deadline(timeout: Option<Duration>, next: Option<&Next>) -> Option<Instant> {
 }
 
 fn in_memory(body: &[u8]) -> io::Result<OwnedFd> {
+    if body.is_empty() {
+        return Ok(File::open("/dev/null")?.into());
+    }
     let memory = memfd_create("wsgi-cgi-body", MemfdFlags::CLOEXEC).map(File::from);
     let mut file = memory.or_else(|_| tempfile::tempfile())?;
     file.write_all(body)?;

@@ -1,7 +1,7 @@
 //! A worker's response, read to its end, or to the end of its time.
 
 use std::io::{self, PipeReader, Read};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use contract::codes::Code;
 use contract::handover::Ending;
 use contract::outcome::Outcome;
 use contract::report::Failure;
+use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::cgi::response::{CgiResponse, parse};
@@ -92,68 +93,109 @@ pub fn is_whole(answer: &[u8]) -> bool {
     head.content_length == Some((answer.len() - length) as u64)
 }
 
-/// Reads the response from `stdout` piece by piece.
+/// Reads the response from `stdout` piece by piece, until its process says how the request ended.
 pub fn read(
     taken: &Taken<'_>,
-    mut stdout: PipeReader,
+    stdout: PipeReader,
     deadline: Option<Instant>,
     mut take: impl FnMut(&[u8]) -> io::Result<Wanted>,
 ) -> io::Result<Ended> {
     let mut piece = [0; PIECE];
-    loop {
-        if !is_ready(taken, stdout.as_fd(), deadline)? {
-            return Ok(Ended::Dead(end_late(taken)));
-        }
-        match stdout.read(&mut piece) {
-            Ok(0) => break,
-            Ok(count) => match take(piece.get(..count).unwrap_or_default()) {
-                Ok(Wanted::More) => {}
-                Ok(Wanted::Nothing) => return Ok(Ended::Left),
-                Err(error) => {
-                    // Nobody reads what it would still write.
-                    taken.signal(Signal::TERM);
-                    return Err(error);
+    let mut output = Some(stdout);
+    let mut wanted = Wanted::More;
+    let mut ended = None;
+    // What was written before that word is there by now.
+    while ended.is_none() || output.is_some() {
+        let ready = match ended {
+            None => wait_for(taken, output.as_ref(), deadline),
+            Some(_) => poll(taken, output.as_ref(), Some(Instant::now())),
+        };
+        match ready? {
+            Some(Ready::Output) => {
+                let Some(stdout) = &mut output else { continue };
+                match stdout.read(&mut piece) {
+                    Ok(0) => output = None,
+                    Ok(count) => {
+                        let taking = take(piece.get(..count).unwrap_or_default());
+                        // Nobody reads what it would still write.
+                        wanted = taking.inspect_err(|_| taken.signal(Signal::TERM))?;
+                        if wanted == Wanted::Nothing {
+                            output = None;
+                        }
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
                 }
-            },
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            }
+            Some(Ready::Word) if ended.is_none() => ended = Some(word(taken)),
+            _ if ended.is_some() => break,
+            _ => return Ok(Ended::Dead(end_late(taken))),
         }
     }
-    conclude(taken, deadline)
+    Ok(match ended {
+        Some(Ended::Complete | Ended::Cut) if wanted == Wanted::Nothing => Ended::Left,
+        Some(ended) => ended,
+        None => Ended::Cut,
+    })
 }
 
-/// Its own word comes first: it may have ended right afterwards.
-fn conclude(taken: &Taken<'_>, deadline: Option<Instant>) -> io::Result<Ended> {
-    if !is_ready(taken, taken.control().as_fd(), deadline)? {
-        return Ok(Ended::Dead(end_late(taken)));
-    }
-    Ok(match Ending::read(&mut taken.control()) {
+/// What the process says of its request, or why it says nothing.
+fn word(taken: &Taken<'_>) -> Ended {
+    match Ending::read(&mut taken.control()) {
         Ok(ending) if ending.outcome == Outcome::Complete => Ended::Complete,
         Ok(_) => Ended::Cut,
         Err(_) => {
             let death = taken.death(Instant::now() + MOMENT);
             Ended::Dead(died(death, Progress::Running, "its process"))
         }
-    })
+    }
 }
 
-/// Waits until there is something to read. The one process that serves all events answers many of them in less time
-/// than it would take to fall asleep and to wake up.
-fn is_ready(
+/// What there is to read.
+enum Ready {
+    Output,
+    Word,
+}
+
+/// Waits for output, and for the word. The one process that serves all events answers many of them in less time than
+/// it would take to fall asleep and to wake up.
+fn wait_for(
     taken: &Taken<'_>,
-    descriptor: BorrowedFd<'_>,
+    output: Option<&PipeReader>,
     deadline: Option<Instant>,
-) -> io::Result<bool> {
+) -> io::Result<Option<Ready>> {
     if matches!(taken, Taken::Same(_)) {
         let until = Instant::now() + SOON;
         while Instant::now() < until {
-            if wait::readable(descriptor, Some(Instant::now()))? {
-                return Ok(true);
+            let ready = poll(taken, output, Some(Instant::now()))?;
+            if ready.is_some() {
+                return Ok(ready);
             }
             thread::yield_now();
         }
     }
-    wait::readable(descriptor, deadline)
+    poll(taken, output, deadline)
+}
+
+fn poll(
+    taken: &Taken<'_>,
+    output: Option<&PipeReader>,
+    deadline: Option<Instant>,
+) -> io::Result<Option<Ready>> {
+    let word = taken.control().as_fd();
+    let mut polled = vec![PollFd::new(&word, PollFlags::IN)];
+    polled.extend(output.map(|output| PollFd::new(output, PollFlags::IN)));
+    if !wait::ready(&mut polled, deadline)? {
+        return Ok(None);
+    }
+    let has_output = polled
+        .get(1)
+        .is_some_and(|output| !output.revents().is_empty());
+    Ok(Some(if has_output {
+        Ready::Output
+    } else {
+        Ready::Word
+    }))
 }
 
 /// Lets it show where it is (faulthandler), and ends it.
