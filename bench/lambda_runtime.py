@@ -123,6 +123,7 @@ def runtimes(program, python, application, folder, module, attribute):
     return {
         "a C program": ([peers.c_program("runtime")], folder),
         "a fork per event": ([*own, path], folder),
+        "the same, `--warm-rehearse=/`": ([*own, "--warm-rehearse=/", path], folder),
         "`--same-process`": ([*own, "--same-process", path], folder),
         "awslambdaric": ([python, "-m", "awslambdaric", "entry.handler"], handler),
     }
