@@ -3,9 +3,12 @@
 
 use std::io;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use signal_hook::flag;
 
 /// Those that are told to the parent and passed on to the child.
 const PASSED_ON: [Signal; 4] = [
@@ -46,6 +49,17 @@ pub fn listen_for_end() -> io::Result<UnixStream> {
     }
     read.set_nonblocking(true)?;
     Ok(read)
+}
+
+/// From here on, the second signal that tells this process to end does so at once.
+pub fn end_at_the_second() -> io::Result<()> {
+    let told = Arc::new(AtomicBool::new(false));
+    for number in PASSED_ON.map(|number| number as i32) {
+        // In this order: the first one finds that there was none.
+        flag::register_conditional_shutdown(number, 128 + number, told.clone())?;
+        flag::register(number, told.clone())?;
+    }
+    Ok(())
 }
 
 /// From here on, signals that the parent cares for are read from the descriptor.

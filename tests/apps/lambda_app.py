@@ -44,7 +44,9 @@ def application(environ, start_response):
         return [b"rehearsed"]
     if path == "meet":
         own, other = environ["QUERY_STRING"].split("&")
-        open(own, "w").close()
+        with open(own + ".new", "w") as file:
+            file.write(str(os.getpid()))
+        os.rename(own + ".new", own)
         while not os.path.exists(other):
             time.sleep(0.01)
     if path == "stream":

@@ -283,6 +283,40 @@ fn the_end_of_the_function_is_the_end_of_the_application() {
     }
 }
 
+/// The first signal waits for the event that is being answered, the second does not.
+#[test]
+fn a_second_signal_ends_it_at_once_with_all_that_it_has_started() {
+    let application = app("lambda_app.py");
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    for (signals, status) in [(1, Some(0)), (2, Some(128 + 15))] {
+        let mut function = Function::start(&words(&application));
+        let mut asked = function.ask(&format!("/meet?{}&{}", path("pid"), path("other")));
+        until("the application to run", || {
+            folder.path().join("pid").exists()
+        });
+        function.terminate();
+        if signals == 1 {
+            fs::write(folder.path().join("other"), "").unwrap();
+            assert_eq!(asked.reply("GET").status, 200);
+        } else {
+            // The first may still be on its way, and two of a kind are one then.
+            until("its end", || {
+                function.terminate();
+                function.has_ended()
+            });
+        }
+        let worker = fs::read_to_string(folder.path().join("pid")).unwrap();
+        assert_eq!(function.ended().0, status);
+        until("the worker to end", || {
+            !Path::new("/proc").join(&worker).exists()
+        });
+        for name in ["pid", "other"] {
+            let _ = fs::remove_file(folder.path().join(name));
+        }
+    }
+}
+
 #[test]
 fn a_runtime_api_that_is_gone_ends_the_process() {
     let application = app("environ_json.py");

@@ -6,7 +6,8 @@ use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use serde_json::Value;
@@ -15,8 +16,8 @@ use super::http::{Connection, Reply};
 use super::wire::wait_until_read;
 use super::{PROGRAM, output, python, until};
 
-/// The emulator gives events to functions of these names only.
-const NAMES: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+/// The emulator gives events only to functions that it knows: `f0` and so on.
+const FUNCTIONS: usize = 40;
 
 /// Python packages that stand for somebody's own tools.
 const PACKAGES: [&str; 2] = ["cargo-lambda", "jsonschema"];
@@ -55,9 +56,8 @@ fn shared_emulator() -> u16 {
 fn start_emulator() -> u16 {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("functions");
     fs::create_dir_all(folder.join("src")).unwrap();
-    let binaries: String = NAMES
-        .iter()
-        .map(|name| format!("[[bin]]\nname = \"{name}\"\npath = \"src/main.rs\"\n"))
+    let binaries: String = (0..FUNCTIONS)
+        .map(|number| format!("[[bin]]\nname = \"f{number}\"\npath = \"src/main.rs\"\n"))
         .collect();
     let manifest =
         format!("[package]\nname = \"functions\"\nedition = \"2021\"\n{binaries}[workspace]\n");
@@ -89,12 +89,12 @@ fn start_emulator() -> u16 {
 /// failed start. Gives the answer, and the function's exit status and log.
 pub fn invoke_broken(words: &[&OsStr]) -> (Value, Option<i32>, String) {
     let port = start_emulator();
-    let target = format!("/2015-03-31/functions/{}/invocations", NAMES[0]);
+    let target = "/2015-03-31/functions/f0/invocations";
     let mut connection = Connection::to(port);
-    connection.send("POST", &target, &[], b"{}");
+    connection.send("POST", target, &[], b"{}");
     let stream = connection.into_stream();
     wait_until_read(&stream);
-    let function = Function::of(port, NAMES[0], words, &[]);
+    let function = Function::of(port, "f0".into(), words, &[]);
     let reply = Connection::over(stream).reply("POST");
     let (status, log) = function.ended();
     (serde_json::from_slice(&reply.body).unwrap(), status, log)
@@ -103,7 +103,7 @@ pub fn invoke_broken(words: &[&OsStr]) -> (Value, Option<i32>, String) {
 /// A function under test: `wsgi-cgi lambda`, which takes its events from the emulator.
 pub struct Function {
     port: u16,
-    name: &'static str,
+    name: String,
     child: Child,
     log: Option<thread::JoinHandle<String>>,
 }
@@ -116,16 +116,14 @@ impl Function {
 
     /// With more variables.
     pub fn start_with(words: &[&OsStr], variables: &[(&str, &str)]) -> Self {
-        static NEXT: Mutex<usize> = Mutex::new(0);
-        let name = {
-            let mut next = NEXT.lock().unwrap();
-            *next += 1;
-            NAMES.get(*next - 1).expect("one more name")
-        };
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        assert!(number < FUNCTIONS, "more functions are needed");
+        let name = format!("f{number}");
         Self::of(shared_emulator(), name, words, variables)
     }
 
-    fn of(port: u16, name: &'static str, words: &[&OsStr], variables: &[(&str, &str)]) -> Self {
+    fn of(port: u16, name: String, words: &[&OsStr], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(PROGRAM)
             .arg("lambda")
             .args(words)
@@ -136,7 +134,7 @@ impl Function {
                 "AWS_LAMBDA_RUNTIME_API",
                 format!("http://127.0.0.1:{port}/.rt/{name}"),
             )
-            .env("AWS_LAMBDA_FUNCTION_NAME", name)
+            .env("AWS_LAMBDA_FUNCTION_NAME", &name)
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
             .envs(variables.iter().copied())
             .current_dir(std::env::temp_dir())
@@ -172,6 +170,19 @@ impl Function {
         Connection::to(self.port).exchange(method, &target, fields, body)
     }
 
+    /// A request at its URL whose answer nobody waits for yet.
+    pub fn ask(&self, target: &str) -> Connection {
+        let mut connection = Connection::to(self.port);
+        let target = format!("/lambda-url/{}{target}", self.name);
+        connection.send("GET", &target, &[], b"");
+        connection
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Gives it an event; the status of the invocation, and the result.
     #[track_caller]
     pub fn invoke(&self, event: &str) -> (u16, Value) {
@@ -184,13 +195,18 @@ impl Function {
 
     /// Ends it; gives its exit status and everything that it said.
     pub fn end(self) -> (Option<i32>, String) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        self.terminate();
         self.ended()
     }
 
+    /// Tells it to end.
+    pub fn terminate(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    }
+
     /// Waits until it has ended by itself.
-    fn ended(mut self) -> (Option<i32>, String) {
+    pub fn ended(mut self) -> (Option<i32>, String) {
         let status = self.child.wait().unwrap();
         (status.code(), self.log.take().unwrap().join().unwrap())
     }

@@ -67,9 +67,11 @@ fn serve(mut function: Function, address: &Address) -> Outcome {
     if let Err(failure) = function.begin() {
         return refuse_events(failure.into(), Some(address));
     }
-    let ended = signals::listen_for_end().and_then(|signals| {
-        let signals = Arc::new(signals);
-        let api = || Api::new(address.clone(), Some(signals.clone()));
+    let ended = signals::listen_for_end().and_then(|told| {
+        // The first waits for the event that is being answered.
+        signals::end_at_the_second()?;
+        let told = Arc::new(told);
+        let api = || Api::new(address.clone(), Some(told.clone()));
         match function.concurrency() {
             1 => take_events(&function, api()),
             number => take_at_once(function, (0..number).map(|_| api())),
