@@ -7,7 +7,7 @@ use clap::Parser;
 use contract::codes::Code;
 use contract::report::Failure;
 
-use super::{Options, Refusal, refusal};
+use super::{Options, Refusal, refusal, switch};
 use crate::plan::{Isolation, LambdaPlan, Sending};
 
 const ABOUT: &str =
@@ -36,11 +36,11 @@ or no event; 3 application or interpreter not found.";
 #[command(name = "wsgi-cgi lambda", bin_name = "wsgi-cgi lambda", about = ABOUT, after_help = DETAILS, args_override_self = true)]
 struct LambdaLine {
     /// Answer all events in one process, which imported the application: faster, without isolation
-    #[arg(long, env = "WSGI_CGI_SAME_PROCESS", hide_env = true)]
-    same_process: bool,
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), value_name = "BOOL", env = "WSGI_CGI_SAME_PROCESS", hide_env = true)]
+    same_process: Option<bool>,
     /// Send responses as they are made (function URLs with InvokeMode RESPONSE_STREAM)
-    #[arg(long, env = "WSGI_CGI_STREAM", hide_env = true)]
-    stream: bool,
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), value_name = "BOOL", env = "WSGI_CGI_STREAM", hide_env = true)]
+    stream: Option<bool>,
     /// POST events that are no HTTP to this path, as JSON: queues, timers; else they fail
     #[arg(long, value_name = "PATH", env = "WSGI_CGI_EVENTS", hide_env = true)]
     events: Option<String>,
@@ -65,13 +65,42 @@ pub fn parse_lambda(arguments: &[OsString], here: &Path) -> Result<LambdaPlan, R
     Ok(LambdaPlan {
         arguments: line.options.call(&line.application, here),
         isolation: match line.same_process {
-            true => Isolation::None,
-            false => Isolation::Process,
+            Some(true) => Isolation::None,
+            _ => Isolation::Process,
         },
         sending: match line.stream {
-            true => Sending::Streamed,
-            false => Sending::Buffered,
+            Some(true) => Sending::Streamed,
+            _ => Sending::Buffered,
         },
         events: line.events,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_switch_is_on_off_or_not_given() {
+        let plan = |words: &[&str]| {
+            let words: Vec<_> = words.iter().map(OsString::from).collect();
+            parse_lambda(&words, Path::new("/")).ok()
+        };
+        let isolation = |words: &[&str]| plan(words).map(|plan| plan.isolation);
+        assert_eq!(
+            isolation(&["--same-process", "a.py"]),
+            Some(Isolation::None)
+        );
+        assert_eq!(
+            isolation(&["--same-process=1", "a.py"]),
+            Some(Isolation::None)
+        );
+        assert_eq!(
+            isolation(&["--same-process=no", "a.py"]),
+            Some(Isolation::Process)
+        );
+        assert_eq!(isolation(&["a.py"]), Some(Isolation::Process));
+        assert_eq!(isolation(&["--same-process=maybe", "a.py"]), None);
+        assert!(plan(&["--events", "jobs", "a.py"]).is_none());
+    }
 }

@@ -299,6 +299,18 @@ fn what_is_no_request_is_refused_by_the_name_of_its_field() {
 }
 
 #[test]
+fn its_switches_are_variables_too() {
+    let application = app("environ_json.py");
+    let words = ["lambda".as_ref(), application.as_os_str()];
+    let run = Run::by_hand(&words).variable("WSGI_CGI_EVENTS", "/jobs");
+    let run = run
+        .variable("WSGI_CGI_SAME_PROCESS", "1")
+        .variable("WSGI_CGI_STREAM", "off");
+    let environ = result(&run.input("{}").done());
+    check(&environ, &[("PATH_INFO", "/jobs")]);
+}
+
+#[test]
 fn what_is_no_http_can_be_posted_to_a_path() {
     let done = lambda(
         "environ_json.py",
