@@ -27,6 +27,23 @@ pub struct Head {
     pub content_length: Option<u64>,
 }
 
+impl Head {
+    /// The first value of this name.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        let mut fields = self.fields.iter();
+        let found = fields.find(|(found, _)| found.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_slice())
+    }
+
+    /// What the client gets. Section 6.3.5: names that begin with X-CGI- are between script and server.
+    pub fn for_client(&self) -> impl Iterator<Item = &(String, Vec<u8>)> {
+        self.fields.iter().filter(|(name, _)| {
+            let start = name.get(..6);
+            !start.is_some_and(|start| start.eq_ignore_ascii_case("X-CGI-"))
+        })
+    }
+}
+
 /// Why an answer cannot be passed on: one line for a person.
 pub type Invalid = String;
 

@@ -100,21 +100,13 @@ impl Event {
             ..Endpoints::default()
         };
         let mut variables = meta_variables(&head, &address, &place, &endpoints, length);
+        let mut set = |name: &str, value: &[u8]| super::set(&mut variables, name.as_bytes(), value);
         let host = self.fields.get("Host").unwrap_or_default();
         if !host.is_empty() && !is_host(host) {
             // Lambda's console has one with a placeholder in it. It is the client's word, and no name of a server.
-            for (name, value) in [
-                ("SERVER_NAME", "localhost"),
-                ("SERVER_PORT", &endpoints.server_port),
-            ] {
-                variables.retain(|(found, _)| found != name.as_bytes());
-                variables.push((name.into(), value.into()));
-            }
+            set("SERVER_NAME", b"localhost");
+            set("SERVER_PORT", endpoints.server_port.as_bytes());
         }
-        let mut set = |name: &str, value: &[u8]| {
-            variables.retain(|(found, _)| found != name.as_bytes());
-            variables.push((name.into(), value.into()));
-        };
         if is_https {
             set("REQUEST_SCHEME", b"https");
             set("HTTPS", b"on");

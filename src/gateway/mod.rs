@@ -13,6 +13,12 @@ use crate::http::{Refusal, SERVER};
 /// Names and values for a script's environment, in order.
 pub type Variables = Vec<(Vec<u8>, Vec<u8>)>;
 
+/// Gives a variable this value, and no other.
+pub fn set(variables: &mut Variables, name: &[u8], value: &[u8]) {
+    variables.retain(|(found, _)| found != name);
+    variables.push((name.to_vec(), value.to_vec()));
+}
+
 /// Where a connection comes from and where it arrived. Empty texts for what a unix socket does not have.
 #[derive(Clone, Debug, Default)]
 pub struct Endpoints {

@@ -11,13 +11,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use contract::outcome::Outcome;
-use contract::report::{self, Failure};
+use contract::report;
 use contract::warm::{ORDERS, Order, REASON, Status};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
 
-use crate::cli::{self, Refusal, WarmPlan};
-use crate::doors::cgi;
+use crate::cli::{self, WarmPlan};
+use crate::doors::{cgi, refuse};
 use crate::runner::Request;
 use crate::runner::warm::{self, Seat, When, place};
 
@@ -44,23 +44,6 @@ pub fn run(arguments: &[OsString]) -> Outcome {
         },
         Err(refusal) => refuse(refusal),
     }
-}
-
-fn refuse(refusal: Refusal) -> Outcome {
-    match refusal {
-        Refusal::Answered(text) => {
-            print(&text);
-            Outcome::Complete
-        }
-        Refusal::Wrong(failure) => {
-            tell(&failure);
-            failure.code.entry().outcome
-        }
-    }
-}
-
-fn tell(failure: &Failure) {
-    report::tell(failure, "", None);
 }
 
 fn print(text: &str) {

@@ -222,13 +222,15 @@ fn import<'py>(py: Python<'py>, start: &Start) -> Result<Import<'py>, NotNow> {
     for module in ["fcntl", "faulthandler", "atexit"] {
         py.import(module).map_err(raised)?;
     }
-    let is_heard = start.mode != Mode::SameProcess;
-    if is_heard {
-        let notes = match start.mode {
-            Mode::Daemon => Notes::Files,
-            // It was deployed as it is.
-            Mode::Attached | Mode::SameProcess => Notes::Nothing,
-        };
+    let notes = match start.mode {
+        Mode::Daemon => Some(Notes::Files),
+        // It was deployed as it is.
+        Mode::Attached => Some(Notes::Nothing),
+        // What its import does stays with it.
+        Mode::SameProcess => None,
+    };
+    let is_heard = notes.is_some();
+    if let Some(notes) = notes {
         audit::begin(py, notes).map_err(raised)?;
     }
     startup::prepare(py, &start.job).map_err(raised)?;

@@ -209,11 +209,12 @@ fn load_balancer(of: &Object<'_>) -> Result<Request, Wrong> {
     let forwarded = fields.list("X-Forwarded-For").last();
     let remote = forwarded.and_then(|address| str::from_utf8(address).ok());
     let remote = remote.filter(|address| address.parse::<IpAddr>().is_ok());
+    let remote = remote.unwrap_or_default().to_owned();
     let event = Event {
         method: of.required("httpMethod")?.to_owned(),
         query: of.query(Encoded::Yes)?,
-        remote_address: remote.unwrap_or_default().to_owned(),
-        ..addressed(of.required("path")?, "", false, fields.clone())
+        remote_address: remote,
+        ..addressed(of.required("path")?, "", false, fields)
     };
     of.finish(Shape::LoadBalancer(values), event)
 }

@@ -24,6 +24,7 @@ use super::worker::{self, Collected};
 use crate::cgi::response::{CgiResponse, Head, parse};
 use crate::cli::Refusal;
 use crate::doors::template::Template;
+use crate::gateway;
 use crate::plan::{Isolation, LambdaPlan, Sending};
 use crate::runner::Request;
 
@@ -136,9 +137,7 @@ impl Function {
         let mut request = self.home.template().request(variables, length);
         if let Some(trace) = next.and_then(|next| next.fields.get("Lambda-Runtime-Trace-Id")) {
             let name = context::TRACE_ID.as_bytes();
-            let environment = &mut request.job.environment;
-            environment.retain(|(found, _)| found != name);
-            environment.push((name.to_vec(), trace.to_vec()));
+            gateway::set(&mut request.job.environment, name, trace);
         }
         request.job.invocation = Some(Invocation {
             event: json.to_vec(),
@@ -229,13 +228,7 @@ impl Function {
 
     fn tell_of_base64(&self, head: &Head) {
         if !self.has_told_of_base64.swap(true, Ordering::Relaxed) {
-            let is_type =
-                |(name, _): &&(String, Vec<u8>)| name.eq_ignore_ascii_case("Content-Type");
-            let kind = head
-                .fields
-                .iter()
-                .find(is_type)
-                .map_or(&[][..], |(_, value)| value);
+            let kind = head.get("Content-Type").unwrap_or_default();
             told::tell_line(
                 &format!(
                     "a response ({}) is sent as base64: a REST API decodes it only where */* is among its binary media types\n",

@@ -94,10 +94,10 @@ pub fn prelude(head: &Head) -> Vec<u8> {
 fn begun(shape: Shape, head: &Head) -> Map<String, Value> {
     let mut response = Map::new();
     response.insert("statusCode".into(), head.status.into());
+    // The length is the platform's, which may encode the body anew.
     let fields: Vec<_> = head
-        .fields
-        .iter()
-        .filter(|(name, _)| is_passed_on(name))
+        .for_client()
+        .filter(|(name, _)| !name.eq_ignore_ascii_case("Content-Length"))
         .collect();
     let is_cookie = |name: &str| name.eq_ignore_ascii_case("Set-Cookie");
     match shape {
@@ -200,15 +200,6 @@ fn variant(name: &str, number: usize) -> String {
         .collect()
 }
 
-/// The length is the platform's, which may encode the body anew; what begins with X-CGI- is the gateway's
-/// (RFC 3875 section 6.3.5).
-fn is_passed_on(name: &str) -> bool {
-    let is_internal = name
-        .get(..6)
-        .is_some_and(|start| start.eq_ignore_ascii_case("X-CGI-"));
-    !is_internal && !name.eq_ignore_ascii_case("Content-Length")
-}
-
 /// Fields are latin-1 (PEP 3333).
 fn text(value: &[u8]) -> String {
     value.iter().map(|byte| char::from(*byte)).collect()
@@ -216,13 +207,7 @@ fn text(value: &[u8]) -> String {
 
 /// Whether the body may be text: it has a type that is, in UTF-8, and no coding.
 fn is_text(head: &Head) -> bool {
-    let field = |name: &str| {
-        let found = head
-            .fields
-            .iter()
-            .find(|(found, _)| found.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| text(value).to_ascii_lowercase())
-    };
+    let field = |name: &str| head.get(name).map(|value| text(value).to_ascii_lowercase());
     if field("Content-Encoding").is_some_and(|coding| coding != "identity") {
         return false;
     }

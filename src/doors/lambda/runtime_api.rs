@@ -156,7 +156,7 @@ impl Api {
     /// Hands in the response to an event.
     pub fn respond(&mut self, id: &str, json: &[u8]) -> io::Result<()> {
         let path = format!("invocation/{id}/response");
-        let reply = self.exchange("POST", &path, &json_fields(), json)?;
+        let reply = self.post(&path, json_fields(), json)?;
         accepted(&path, &reply)
     }
 
@@ -174,7 +174,7 @@ impl Api {
         let mut fields = json_fields();
         fields.push("Lambda-Runtime-Function-Error-Type", report.kind.clone());
         let body = report.json().to_string();
-        let reply = self.exchange("POST", path, &fields, body.as_bytes())?;
+        let reply = self.post(path, fields, body.as_bytes())?;
         accepted(path, &reply)
     }
 
@@ -231,18 +231,9 @@ impl Api {
     }
 
     /// Sends a request, and reads the answer. A kept connection may have ended meanwhile: then on a new one.
-    fn exchange(
-        &mut self,
-        method: &str,
-        path: &str,
-        fields: &Fields,
-        body: &[u8],
-    ) -> io::Result<Reply> {
-        let mut fields = fields.clone();
-        if method == "POST" {
-            fields.push("Content-Length", body.len().to_string());
-        }
-        let mut request = self.head(method, path, &fields);
+    fn post(&mut self, path: &str, mut fields: Fields, body: &[u8]) -> io::Result<Reply> {
+        fields.push("Content-Length", body.len().to_string());
+        let mut request = self.head("POST", path, &fields);
         request.extend_from_slice(body);
         let was_kept = self.stream.is_some();
         let answered = self.send(&request);

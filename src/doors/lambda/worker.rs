@@ -101,41 +101,41 @@ pub fn read(
     mut take: impl FnMut(&[u8]) -> io::Result<Wanted>,
 ) -> io::Result<Ended> {
     let mut piece = [0; PIECE];
-    let mut output = Some(stdout);
     let mut wanted = Wanted::More;
-    let mut ended = None;
-    // What was written before that word is there by now.
-    while ended.is_none() || output.is_some() {
-        let ready = match ended {
-            None => wait_for(taken, output.as_ref(), deadline),
-            Some(_) => poll(taken, output.as_ref(), Some(Instant::now())),
-        };
-        match ready? {
-            Some(Ready::Output) => {
-                let Some(stdout) = &mut output else { continue };
-                match stdout.read(&mut piece) {
-                    Ok(0) => output = None,
-                    Ok(count) => {
-                        let taking = take(piece.get(..count).unwrap_or_default());
-                        // Nobody reads what it would still write.
-                        wanted = taking.inspect_err(|_| taken.signal(Signal::TERM))?;
-                        if wanted == Wanted::Nothing {
-                            output = None;
-                        }
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error),
+    let mut read_piece = |output: &mut Option<PipeReader>| {
+        let Some(stdout) = output else { return Ok(()) };
+        match stdout.read(&mut piece) {
+            Ok(0) => *output = None,
+            Ok(count) => {
+                let taking = take(piece.get(..count).unwrap_or_default());
+                // Nobody reads what it would still write.
+                wanted = taking.inspect_err(|_| taken.signal(Signal::TERM))?;
+                if wanted == Wanted::Nothing {
+                    *output = None;
                 }
             }
-            Some(Ready::Word) if ended.is_none() => ended = Some(word(taken)),
-            _ if ended.is_some() => break,
-            _ => return Ok(Ended::Dead(end_late(taken))),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
+        Ok(())
+    };
+    let mut output = Some(stdout);
+    let ended = loop {
+        match wait_for(taken, output.as_ref(), deadline)? {
+            Some(Ready::Output) => read_piece(&mut output)?,
+            Some(Ready::Word) => break word(taken),
+            None => return Ok(Ended::Dead(end_late(taken))),
+        }
+    };
+    // What was written before that word is there by now.
+    while output.is_some()
+        && let Some(Ready::Output) = poll(taken, output.as_ref(), Some(Instant::now()))?
+    {
+        read_piece(&mut output)?;
     }
     Ok(match ended {
-        Some(Ended::Complete | Ended::Cut) if wanted == Wanted::Nothing => Ended::Left,
-        Some(ended) => ended,
-        None => Ended::Cut,
+        Ended::Complete | Ended::Cut if wanted == Wanted::Nothing => Ended::Left,
+        ended => ended,
     })
 }
 

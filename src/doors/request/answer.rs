@@ -72,13 +72,8 @@ fn shown(head: &Head) -> Vec<u8> {
         .as_deref()
         .unwrap_or_else(|| reason(head.status));
     let mut text = format!("HTTP/1.1 {} {phrase}\r\n", head.status).into_bytes();
-    for (name, value) in &head.fields {
-        let is_internal = name
-            .get(..6)
-            .is_some_and(|start| start.eq_ignore_ascii_case("X-CGI-"));
-        if !is_internal {
-            text.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
-        }
+    for (name, value) in head.for_client() {
+        text.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
     }
     text.extend(b"\r\n");
     text

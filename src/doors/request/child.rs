@@ -1,7 +1,6 @@
 //! One request in a process of its own: how it is started, and what it answers.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -58,15 +57,22 @@ pub fn set(command: &mut Command, request: &Request) {
         .envs(all.map(|(name, value)| (OsStr::from_bytes(name), OsStr::from_bytes(value))));
 }
 
+/// A process's whole answer; what it tells goes to our stderr.
+pub fn answer(command: Command, request: &Request) -> io::Result<Answered> {
+    Running::start(command, request, Stdio::inherit())?.read(|_, _| Ok(()))
+}
+
 impl Running {
     /// Starts it.
     pub fn start(mut command: Command, request: &Request, stderr: Stdio) -> io::Result<Self> {
-        let mut body = tempfile::tempfile()?;
-        body.write_all(&request.body)?;
-        body.rewind()?;
         let stdin = match request.body.is_empty() {
-            true => File::open("/dev/null")?,
-            false => body,
+            true => Stdio::null(),
+            false => {
+                let mut body = tempfile::tempfile()?;
+                body.write_all(&request.body)?;
+                body.rewind()?;
+                body.into()
+            }
         };
         let started = Instant::now();
         let mut child = command

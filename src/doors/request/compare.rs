@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use contract::handover::{Packages, Source};
 
-use super::Ended;
 use super::asked::Request;
-use super::child::{Answered, Running, command, set};
+use super::child::{self, Answered, command, set};
+use super::{Ended, milliseconds};
+use crate::cgi::response::Head;
 use crate::doors::refuse;
 use crate::doors::template::Template;
 use crate::http::response_head::reason;
@@ -30,11 +30,14 @@ pub fn run(plan: &RequestPlan, request: &Request, modes: &[Mode]) -> io::Result<
     let mut answers = Vec::new();
     for mode in modes {
         let answered = match mode {
-            Mode::Cold => send(&with(plan, "--warm=false"), request)?,
+            Mode::Cold => {
+                let arguments = with(plan, "--warm=false");
+                child::answer(command(&arguments, request), request)?
+            }
             Mode::Warm => {
                 let arguments = with(plan, "--warm");
                 start_zygote(&arguments)?;
-                send(&arguments, request)?
+                child::answer(command(&arguments, request), request)?
             }
             Mode::Wsgiref => match by_wsgiref(plan, request)? {
                 Ok(answered) => answered,
@@ -83,11 +86,6 @@ pub fn run(plan: &RequestPlan, request: &Request, modes: &[Mode]) -> io::Result<
     })
 }
 
-fn send(arguments: &[OsString], request: &Request) -> io::Result<Answered> {
-    let running = Running::start(command(arguments, request), request, Stdio::inherit())?;
-    running.read(|_, _| Ok(()))
-}
-
 fn with(plan: &RequestPlan, option: &str) -> Vec<OsString> {
     let mut arguments = plan.arguments.clone();
     arguments.insert(arguments.len().saturating_sub(1), option.into());
@@ -134,8 +132,7 @@ fn by_wsgiref(plan: &RequestPlan, request: &Request) -> io::Result<Result<Answer
     if let Some(folder) = &template.request.chdir {
         command.current_dir(folder);
     }
-    let running = Running::start(command, request, Stdio::inherit())?;
-    running.read(|_, _| Ok(())).map(Ok)
+    child::answer(command, request).map(Ok)
 }
 
 /// What differs, for a person; empty if nothing does.
@@ -150,7 +147,7 @@ fn differences(expected: &Answered, found: &Answered) -> String {
     if one.status != other.status {
         let _ = writeln!(text, "  status {}, not {}", other.status, one.status);
     }
-    let (one, other) = (fields(&one.fields), fields(&other.fields));
+    let (one, other) = (fields(one), fields(other));
     for field in one.iter().filter(|field| !other.contains(field)) {
         let _ = writeln!(text, "  - {field}");
     }
@@ -163,11 +160,11 @@ fn differences(expected: &Answered, found: &Answered) -> String {
     text
 }
 
-fn fields(fields: &[(String, Vec<u8>)]) -> Vec<String> {
-    let mut lines: Vec<_> = fields
-        .iter()
+fn fields(head: &Head) -> Vec<String> {
+    let mut lines: Vec<_> = head
+        .for_client()
         .map(|(name, value)| (name.to_ascii_lowercase(), String::from_utf8_lossy(value)))
-        .filter(|(name, _)| !IGNORED.contains(&name.as_str()) && !name.starts_with("x-cgi-"))
+        .filter(|(name, _)| !IGNORED.contains(&name.as_str()))
         .map(|(name, value)| format!("{name}: {value}"))
         .collect();
     lines.sort();
@@ -199,8 +196,4 @@ fn bodies(expected: &[u8], found: &[u8]) -> String {
     list('-', one);
     list('+', other);
     text
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
 }

@@ -3,11 +3,10 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::process::Stdio;
 
 use super::Ended;
 use super::asked::Request;
-use super::child::{Running, command};
+use super::child::{self, command};
 use crate::doors::refuse;
 use crate::doors::template::Template;
 use crate::plan::RequestPlan;
@@ -31,8 +30,7 @@ pub fn show(plan: &RequestPlan, request: &Request) -> io::Result<Ended> {
     let mut python = OsString::from("--python=");
     python.push(&template.request.interpreter.program);
     arguments.extend([python, file.path().into()]);
-    let running = Running::start(command(&arguments, request), request, Stdio::inherit())?;
-    let answered = running.read(|_, _| Ok(()))?;
+    let answered = child::answer(command(&arguments, request), request)?;
     // What it says of its own file is not what the application would see.
     let own = file.path().as_os_str().as_bytes();
     for line in answered.body.split_inclusive(|byte| *byte == b'\n') {

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::Stdio;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use contract::codes::Code;
@@ -15,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::asked::{Request, file_or_stdin};
-use super::child::{Answered, Running, command};
-use crate::gateway::Address;
+use super::child::{self, Answered, command};
 use crate::gateway::event::{Event, Scheme};
+use crate::gateway::{self, Address};
 use crate::http::Fields;
 
 /// A request.
@@ -94,10 +93,7 @@ pub fn answer(arguments: &[OsString], file: &Path) -> Result<Outcome, Failure> {
         }
         Err(failure) => return Err(failure),
     };
-    let command = command(arguments, &request);
-    let answered = Running::start(command, &request, Stdio::inherit())
-        .and_then(|running| running.read(|_, _| Ok(())))
-        .map_err(system)?;
+    let answered = child::answer(command(arguments, &request), &request).map_err(system)?;
     match told(&answered) {
         Some(told) => print(&json!(told))?,
         None => print(&error(&Failure::new(
@@ -165,8 +161,7 @@ fn request(given: Given) -> Result<Request, Failure> {
         if !is_variable {
             return Err(bad(format!("variables.{name} is no variable")));
         }
-        variables.retain(|(found, _)| found != name.as_bytes());
-        variables.push((name.into_bytes(), value.into_bytes()));
+        gateway::set(&mut variables, name.as_bytes(), value.as_bytes());
     }
     Ok(Request {
         variables,
@@ -177,13 +172,7 @@ fn request(given: Given) -> Result<Request, Failure> {
 fn told(answered: &Answered) -> Option<Told> {
     let head = answered.head.as_ref()?;
     let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (name, value) in &head.fields {
-        if name
-            .get(..6)
-            .is_some_and(|start| start.eq_ignore_ascii_case("X-CGI-"))
-        {
-            continue;
-        }
+    for (name, value) in head.for_client() {
         // Fields are latin-1 (PEP 3333).
         let value = value.iter().map(|byte| char::from(*byte)).collect();
         let known = headers

@@ -12,6 +12,7 @@ mod timing;
 
 use std::ffi::OsString;
 use std::io;
+use std::time::Duration;
 
 use contract::codes::Code;
 use contract::outcome::Outcome;
@@ -44,6 +45,11 @@ impl Ended {
             Self::Different => 1,
         }
     }
+}
+
+/// For tables.
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
 }
 
 /// Sends what was typed.

@@ -5,10 +5,11 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Ended;
 use super::answer::{Screen, ended};
 use super::asked::Request;
 use super::child::{Answered, Running, command};
+use super::{Ended, milliseconds};
+use crate::cgi::response::Head;
 use crate::plan::RequestPlan;
 
 /// As many imports are shown.
@@ -121,7 +122,7 @@ pub fn repeat(plan: &RequestPlan, request: &Request, number: u32) -> io::Result<
 fn measure(
     plan: &RequestPlan,
     request: &Request,
-    seen: impl FnMut(&crate::cgi::response::Head, &[u8]) -> io::Result<()>,
+    seen: impl FnMut(&Head, &[u8]) -> io::Result<()>,
 ) -> io::Result<(Answered, Duration, Vec<Import>)> {
     let mut command = command(&plan.arguments, request);
     command
@@ -201,10 +202,6 @@ fn times(answered: &Answered, spawn: Duration) -> Times {
         output,
         answered.total,
     ]
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
 }
 
 fn thousandths(number: u64) -> f64 {

@@ -38,9 +38,9 @@ pub fn fail(reply: &mut Reply, failure: &Failure, detail: Detail, more: Fields) 
         return refuse(reply, &Refusal::new(500, failure.to_string()), more);
     };
     let mut fields = more;
-    for (name, value) in head.fields {
-        if !name.eq_ignore_ascii_case("Content-Length") && !name.starts_with("X-CGI-") {
-            fields.push(name, value);
+    for (name, value) in head.for_client() {
+        if !name.eq_ignore_ascii_case("Content-Length") {
+            fields.push(name.clone(), value.clone());
         }
     }
     reply.page(

@@ -98,11 +98,7 @@ impl ScriptAnswer {
     }
 
     fn begin(&self, reply: &mut Reply, head: Head) -> io::Result<State> {
-        let is_failure = head
-            .fields
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case("X-CGI-Failure"));
-        if is_failure && !reply.is_head() {
+        if head.get("X-CGI-Failure").is_some() && !reply.is_head() {
             return Ok(State::Page(head, Vec::new()));
         }
         self.send_head(reply, &head, head.content_length)?;
@@ -111,14 +107,8 @@ impl ScriptAnswer {
 
     fn send_head(&self, reply: &mut Reply, head: &Head, length: Option<u64>) -> io::Result<()> {
         let mut fields = Fields::default();
-        for (name, value) in &head.fields {
-            // RFC 3875 section 6.3.5: what begins so is between script and server.
-            let is_internal = name
-                .get(..6)
-                .is_some_and(|start| start.eq_ignore_ascii_case("X-CGI-"));
-            if !is_internal {
-                fields.push(name.clone(), value.clone());
-            }
+        for (name, value) in head.for_client() {
+            fields.push(name.clone(), value.clone());
         }
         if let Some(timing) = self.timing {
             let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
