@@ -14,6 +14,7 @@ mod pragma;
 mod python;
 mod runner;
 mod source;
+mod terminal;
 mod tools;
 mod wait;
 
@@ -29,17 +30,19 @@ fn main() -> ExitCode {
         None => arguments.split_first(),
         Some(_) => None,
     };
-    let outcome = match command {
-        Some((command, rest)) if command == "serve" => {
-            runner::init::run(|| doors::serve::run(rest, inherited))
-        }
-        Some((command, rest)) if command == "inetd" => doors::serve::inetd::run(rest),
-        Some((command, rest)) if command == "lambda" => doors::lambda::run(rest),
-        Some((command, rest)) if command == "request" => {
+    let outcome = match command.map(|(name, rest)| (name.to_str(), rest)) {
+        Some((Some("serve"), rest)) => runner::init::run(|| doors::serve::run(rest, inherited)),
+        Some((Some("inetd"), rest)) => doors::serve::inetd::run(rest),
+        Some((Some("lambda"), rest)) => doors::lambda::run(rest),
+        Some((Some("request"), rest)) => {
             return ExitCode::from(doors::request::run(rest).exit_status());
         }
-        Some((command, rest)) if command == "watchdog" => doors::watchdog::run(rest),
-        Some((command, rest)) if command == "warm" => tools::warm::run(rest),
+        Some((Some("watchdog"), rest)) => doors::watchdog::run(rest),
+        Some((Some("check"), rest)) => tools::check::run(rest),
+        Some((Some("config"), rest)) => tools::config::run(rest),
+        Some((Some("explain"), rest)) => tools::explain::run(rest),
+        Some((Some("init"), rest)) => tools::init::run(rest),
+        Some((Some("warm"), rest)) => tools::warm::run(rest),
         _ if env::var_os(SERVE_CHILD).is_some_and(|kind| kind == LIMITED_SCRIPT) => {
             doors::limited::run(&arguments)
         }

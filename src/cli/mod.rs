@@ -15,6 +15,10 @@ use contract::report::Failure;
 use crate::bytes::decimal;
 use crate::plan::{NamedPython, Settings, Warm};
 
+mod check;
+mod config;
+mod explain;
+mod init;
 mod lambda;
 mod request;
 mod serve;
@@ -41,6 +45,10 @@ Every option can also be set in the environment (WSGI_CGI_TIMEOUT=30) and in the
 the script (# wsgi-cgi: timeout=30). The command line wins, then the script, then the environment.
 
 Other commands, each with its own --help:
+  wsgi-cgi check APP                                     what would go wrong under a web server, and what to do
+  wsgi-cgi config SERVER APP                             a server's configuration, ready to paste
+  wsgi-cgi init [DIR]                                    a script and settings for the application in a folder
+  wsgi-cgi explain CODE|MESSAGE                          cause and remedy of an error
   wsgi-cgi serve APP|DIR                                 an HTTP listener, one process per request
   wsgi-cgi request APP [PATH]                            one request from the shell, as curl would send it
   wsgi-cgi inetd APP                                     one HTTP request on standard input (inetd, systemd)
