@@ -9,6 +9,7 @@ mod cli;
 mod doors;
 mod gateway;
 mod http;
+mod nearest;
 mod plan;
 mod pragma;
 mod python;

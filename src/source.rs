@@ -11,6 +11,8 @@ use contract::codes::Code;
 use contract::handover::Source;
 use contract::report::Failure;
 
+use crate::nearest::nearest;
+
 /// An application that is there, not yet imported.
 #[derive(Debug)]
 pub struct Found {
@@ -39,11 +41,7 @@ pub fn find(application: &OsStr, here: &Path) -> Result<Found, Failure> {
         .to_str()
         .filter(|name| is_dotted_name(name) && !looks_like_file(name));
     let Some(module) = module else {
-        let path = here.join(name);
-        return Err(Failure::new(
-            Code::NO_SUCH_FILE,
-            format!("{}", path.display()),
-        ));
+        return Err(missing(&here.join(name)));
     };
     Ok(Found {
         source: Source::Module {
@@ -54,6 +52,19 @@ pub fn find(application: &OsStr, here: &Path) -> Result<Found, Failure> {
         directory: here.to_owned(),
         owner: None,
     })
+}
+
+/// The failure of a file that is not there, with the one beside it that was meant.
+fn missing(path: &Path) -> Failure {
+    let failure = Failure::new(Code::NO_SUCH_FILE, format!("{}", path.display()));
+    let beside = path.parent().and_then(|folder| fs::read_dir(folder).ok());
+    let names = beside.into_iter().flatten().flatten();
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    match nearest(&name, names) {
+        Some(meant) => failure.with_detail(format!("did you mean {meant}?")),
+        None => failure,
+    }
 }
 
 /// The file or folder at `name`, if there is one.

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{self, IsTerminal, Write as _};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -75,12 +75,18 @@ pub fn tell(failure: &Failure, request: &str, error_log: Option<&Path>) {
     tell_line(&text, error_log);
 }
 
-/// Writes `text`, which ends its own lines, with a time stamp to stderr and the error log.
+/// Writes `text`, which ends its own lines, with a time stamp to stderr and the error log. Somebody who sits at the
+/// terminal needs none.
 pub fn tell_line(text: &str, error_log: Option<&Path>) {
     let now = humantime::format_rfc3339_seconds(SystemTime::now());
-    let line = printable(&format!("[{now}] wsgi-cgi: {text}"));
+    let plain = printable(&format!("wsgi-cgi: {text}"));
+    let line = format!("[{now}] {plain}");
+    let shown = match io::stderr().is_terminal() {
+        true => &plain,
+        false => &line,
+    };
     // A closed or full stderr must not keep the answer from the visitor.
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    let _ = io::stderr().write_all(shown.as_bytes());
     if let Some(log) = error_log {
         append(log, line.as_bytes());
     }
@@ -98,7 +104,7 @@ pub fn append(log: &Path, bytes: &[u8]) {
             "wsgi-cgi: cannot write to the error log {}: {error}\n",
             log.display()
         );
-        let _ = std::io::stderr().write_all(line.as_bytes());
+        let _ = io::stderr().write_all(line.as_bytes());
     }
 }
 

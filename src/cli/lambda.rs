@@ -36,10 +36,10 @@ or no event; 3 application or interpreter not found.";
 #[command(name = "wsgi-cgi lambda", bin_name = "wsgi-cgi lambda", about = ABOUT, after_help = DETAILS, args_override_self = true)]
 struct LambdaLine {
     /// Answer all events in one process, which imported the application: faster, without isolation
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), value_name = "BOOL", env = "WSGI_CGI_SAME_PROCESS", hide_env = true)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), hide_possible_values = true, value_name = "BOOL", env = "WSGI_CGI_SAME_PROCESS", hide_env = true)]
     same_process: Option<bool>,
     /// Send responses as they are made (function URLs with InvokeMode RESPONSE_STREAM)
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), value_name = "BOOL", env = "WSGI_CGI_STREAM", hide_env = true)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), hide_possible_values = true, value_name = "BOOL", env = "WSGI_CGI_STREAM", hide_env = true)]
     stream: Option<bool>,
     /// POST events that are no HTTP to this path, as JSON: queues, timers; else they fail
     #[arg(long, value_name = "PATH", env = "WSGI_CGI_EVENTS", hide_env = true)]

@@ -13,6 +13,7 @@ use contract::handover::{Detail, Site, Verbosity};
 use contract::report::Failure;
 
 use crate::bytes::decimal;
+use crate::nearest::nearest;
 use crate::plan::{NamedPython, Settings, Warm};
 
 mod check;
@@ -79,53 +80,64 @@ struct CommandLine {
     ignored: Vec<OsString>,
 }
 
+// The groups of options in --help.
+const APPLICATION: &str = "The application";
+const FAILURES: &str = "Failures";
+const LIMITS: &str = "Limits";
+const WARM_MODE: &str = "Warm mode";
+
 /// The options of one source. A switch may be given as `--debug` or `--debug=false`.
 #[derive(Args, Clone, Default)]
 struct Options {
     /// The interpreter or virtualenv to use, instead of the one found beside the application
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = APPLICATION)]
     python: Option<PathBuf>,
     /// Change into this folder first
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = APPLICATION)]
     chdir: Option<PathBuf>,
     /// Put this folder before sys.path (repeatable)
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = APPLICATION)]
     path: Vec<PathBuf>,
     /// The part of the URL that leads to the application, instead of what the server says
-    #[arg(long, value_name = "PREFIX")]
+    #[arg(long, value_name = "PREFIX", help_heading = APPLICATION)]
     script_name: Option<OsString>,
     /// End the run after this time, with the answer 504
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = LIMITS)]
     timeout: Option<Duration>,
     /// Show the traceback in the error page
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), value_name = "BOOL")]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), hide_possible_values = true, value_name = "BOOL", help_heading = FAILURES)]
     debug: Option<bool>,
     /// Write failures and wsgi.errors to this file, too
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = FAILURES)]
     error_log: Option<PathBuf>,
     /// The most memory that the application's process may have: 512M, 2G (its address space)
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = LIMITS)]
     max_memory: Option<u64>,
     /// The most processor time that it may use
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", help_heading = LIMITS)]
     max_cpu: Option<u64>,
     /// Run the whole of Python's site module (slower; sitecustomize and usercustomize run, too)
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), value_name = "BOOL")]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), hide_possible_values = true, value_name = "BOOL", help_heading = APPLICATION)]
     site: Option<bool>,
     /// Let a preloaded process answer, which forks once per request; the first request starts it
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), value_name = "BOOL")]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), hide_possible_values = true, value_name = "BOOL", help_heading = WARM_MODE)]
     warm: Option<bool>,
     /// It ends after this time without a request [default: 300]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = WARM_MODE)]
     warm_idle: Option<Duration>,
     /// It answers GET PATH for itself before it forks: runs the application's code once more
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = WARM_MODE)]
     warm_rehearse: Option<OsString>,
     /// It keeps so many processes waiting, instead of as many as the load wants
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..),
+        help_heading = WARM_MODE,
+    )]
     warm_spares: Option<u16>,
     /// Tell which interpreter was chosen and why, and what was mended in the request
-    #[arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), value_name = "BOOL")]
+    #[arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), hide_possible_values = true, value_name = "BOOL", help_heading = FAILURES)]
     verbose: Option<bool>,
 }
 
@@ -148,11 +160,17 @@ const NAMES: [&str; 15] = [
     "verbose",
 ];
 
+/// The words that name a command, where one stands first.
+const COMMANDS: [&str; 10] = [
+    "check", "config", "explain", "init", "inetd", "lambda", "request", "serve", "warm", "watchdog",
+];
+
 /// A command line that has been read, before the other sources are known.
 pub struct Typed {
     /// APP, if there is one.
     pub application: Option<OsString>,
     options: Options,
+    is_followed: bool,
 }
 
 /// What to do instead of running an application.
@@ -176,6 +194,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Typed, Refusal> {
         Ok(line) => Ok(Typed {
             application: line.application,
             options: line.options,
+            is_followed: !line.ignored.is_empty(),
         }),
         Err(error) => Err(refusal(&error)),
     }
@@ -189,6 +208,14 @@ fn refusal(error: &clap::Error) -> Refusal {
 }
 
 impl Typed {
+    /// The command that was meant, where APP is like one and more words follow: nobody types words that are not read.
+    pub fn mistyped_command(&self) -> Option<Failure> {
+        let typed = self.application.as_deref()?.to_str()?;
+        let meant = nearest(typed, COMMANDS).filter(|_| self.is_followed)?;
+        let reason = format!("there is no command {typed}; did you mean: wsgi-cgi {meant}");
+        Some(Failure::new(Code::BAD_SETTING, reason))
+    }
+
     /// Overrides `settings` by what was typed; relative paths count from `here`.
     pub fn apply(self, settings: &mut Settings, here: &Path) {
         self.options.apply(settings, here, "--python");

@@ -28,59 +28,74 @@ Examples:
 Exit status: 0 the response was complete; 1 the application failed, or --compare found a difference; 2 wrong usage;
 3 application or interpreter not found; 22 an HTTP error, with -f; 124 timed out; 128+N ended by signal N.";
 
+// The groups of options in --help.
+const REQUEST: &str = "The request";
+const RESPONSE: &str = "What is shown of the response";
+const INSTEAD: &str = "Instead of the response";
+
 #[derive(Parser)]
 #[command(name = "wsgi-cgi request", bin_name = "wsgi-cgi request", about = ABOUT, after_help = DETAILS, args_override_self = true)]
 struct RequestLine {
     /// The method [default: GET, or POST with data]
-    #[arg(short = 'X', long = "request", value_name = "METHOD")]
+    #[arg(short = 'X', long = "request", value_name = "METHOD", help_heading = REQUEST)]
     method: Option<String>,
     /// A header, `Name: value`; `Name:` takes back one that is sent by default (repeatable)
-    #[arg(short = 'H', long = "header", value_name = "HEADER")]
+    #[arg(short = 'H', long = "header", value_name = "HEADER", help_heading = REQUEST)]
     headers: Vec<OsString>,
     /// Send this, or with @FILE what is in it (@- is standard input), as a form does; several are joined by &
-    #[arg(short = 'd', long = "data", value_name = "DATA")]
+    #[arg(short = 'd', long = "data", value_name = "DATA", help_heading = REQUEST)]
     data: Vec<OsString>,
     /// The same, with the line ends of a file
-    #[arg(long, value_name = "DATA")]
+    #[arg(long, value_name = "DATA", help_heading = REQUEST)]
     data_binary: Vec<OsString>,
     /// The same as JSON, with the headers for it
-    #[arg(long, value_name = "DATA")]
+    #[arg(long, value_name = "DATA", help_heading = REQUEST)]
     json: Vec<OsString>,
     /// A part of a multipart form: name=value, name=@FILE[;type=TYPE][;filename=NAME] (repeatable)
-    #[arg(short = 'F', long = "form", value_name = "PART")]
+    #[arg(short = 'F', long = "form", value_name = "PART", help_heading = REQUEST)]
     form: Vec<OsString>,
     /// Send this as the field Cookie
-    #[arg(short = 'b', long = "cookie", value_name = "DATA")]
+    #[arg(short = 'b', long = "cookie", value_name = "DATA", help_heading = REQUEST)]
     cookie: Option<OsString>,
     /// Send these credentials (Basic)
-    #[arg(short = 'u', long = "user", value_name = "NAME:PASSWORD")]
+    #[arg(short = 'u', long = "user", value_name = "NAME:PASSWORD", help_heading = REQUEST)]
     user: Option<String>,
     /// Show the response's head, too
-    #[arg(short = 'i', long = "include")]
+    #[arg(short = 'i', long = "include", help_heading = RESPONSE)]
     include: bool,
     /// Ask by HEAD, and show the head
-    #[arg(short = 'I', long = "head")]
+    #[arg(short = 'I', long = "head", help_heading = RESPONSE)]
     head: bool,
     /// Write the body to this file
-    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    #[arg(short = 'o', long = "output", value_name = "FILE", help_heading = RESPONSE)]
     output: Option<PathBuf>,
     /// Show no page of an HTTP error, and exit with 22
-    #[arg(short = 'f', long = "fail")]
+    #[arg(short = 'f', long = "fail", help_heading = RESPONSE)]
     fail: bool,
     /// Show the environ that the application would get, and do not ask it
-    #[arg(long)]
+    #[arg(long, help_heading = INSTEAD)]
     env: bool,
     /// Tell where the time went, and which imports took longest
-    #[arg(long)]
+    #[arg(long, help_heading = INSTEAD)]
     time: bool,
     /// Send it so often, and tell the least, median and most time of each part
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..),
+        help_heading = INSTEAD,
+    )]
     repeat: Option<u32>,
     /// Send it in each of these ways, and show what differs
-    #[arg(long, value_name = "MODES", value_enum, value_delimiter = ',')]
+    #[arg(long, value_name = "MODES", value_enum, value_delimiter = ',', help_heading = INSTEAD)]
     compare: Vec<Mode>,
     /// Read the request from this file as JSON (- is standard input), and write the response as JSON
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["method", "headers", "data", "data_binary", "json", "form", "cookie", "user", "target"])]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["method", "headers", "data", "data_binary", "json", "form", "cookie", "user", "target"],
+        help_heading = INSTEAD,
+    )]
     event: Option<PathBuf>,
     #[command(flatten)]
     options: Options,

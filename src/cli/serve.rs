@@ -52,37 +52,64 @@ Examples:
 Exit status: 0 the request was answered, by whatever status; 2 wrong usage; 3 application or interpreter not
 found (the client gets a page all the same).";
 
+// The groups of options in --help.
+const LISTENER: &str = "The listener";
+const REQUESTS: &str = "Requests";
+
 #[derive(Parser)]
 #[command(name = "wsgi-cgi serve", bin_name = "wsgi-cgi serve", about = ABOUT, after_help = DETAILS, args_override_self = true)]
 struct ServeLine {
-    /// Where to listen: HOST:PORT (port 0: any), [::1]:PORT, unix:PATH (repeatable) [default: 127.0.0.1:8000,
-    /// or PORT of the environment, or the sockets that systemd passes]
-    #[arg(long, value_name = "ADDR", env = "WSGI_CGI_BIND", value_parser = bind, hide_env = true)]
+    /// Where to listen: HOST:PORT (port 0: any), [::1]:PORT, unix:PATH (repeatable) [default: 127.0.0.1:8000, or PORT
+    /// of the environment, or the sockets that systemd passes]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "WSGI_CGI_BIND",
+        value_parser = bind,
+        hide_env = true,
+        help_heading = LISTENER,
+    )]
     bind: Vec<Bind>,
     /// Requests that run at once [default: twice the cores]; others wait in order
     #[arg(
         long,
         value_name = "N",
         env = "WSGI_CGI_MAX_PROCESSES",
-        hide_env = true
+        hide_env = true,
+        help_heading = LISTENER,
     )]
     max_processes: Option<NonZeroUsize>,
     /// Requests that wait; beyond, the answer is 503 [default: 16 for each process]
-    #[arg(long, value_name = "N", env = "WSGI_CGI_MAX_QUEUE", hide_env = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "WSGI_CGI_MAX_QUEUE",
+        hide_env = true,
+        help_heading = LISTENER,
+    )]
     max_queue: Option<usize>,
     /// How long running requests have after Ctrl-C or SIGTERM
-    #[arg(long, value_name = "SECONDS", env = "WSGI_CGI_GRACE", hide_env = true, default_value = "10", value_parser = seconds)]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "WSGI_CGI_GRACE",
+        hide_env = true,
+        default_value = "10",
+        value_parser = seconds,
+        help_heading = LISTENER,
+    )]
     grace: Duration,
     /// Answer this path without the application: 200 as long as requests are taken
     #[arg(
         long,
         value_name = "PATH",
         env = "WSGI_CGI_HEALTH_PATH",
-        hide_env = true
+        hide_env = true,
+        help_heading = LISTENER,
     )]
     health_path: Option<OsString>,
     /// DIR is a folder of scripts, and its folders are listed
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), value_name = "BOOL", env = "WSGI_CGI_LIST", hide_env = true)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), hide_possible_values = true, value_name = "BOOL", env = "WSGI_CGI_LIST", hide_env = true, help_heading = LISTENER)]
     list: Option<bool>,
     #[command(flatten)]
     site: SiteOptions,
@@ -109,21 +136,39 @@ struct InetdLine {
 #[derive(Args)]
 struct SiteOptions {
     /// The largest request body: 512K, 10M, 1G; beyond, the answer is 413
-    #[arg(long, value_name = "SIZE", env = "WSGI_CGI_MAX_BODY", hide_env = true, default_value = "1G", value_parser = size)]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        env = "WSGI_CGI_MAX_BODY",
+        hide_env = true,
+        default_value = "1G",
+        value_parser = size,
+        help_heading = REQUESTS,
+    )]
     max_body: u64,
     /// One more variable for the application; without VALUE, as it is here (repeatable)
-    #[arg(long = "env", value_name = "NAME[=VALUE]")]
+    #[arg(long = "env", value_name = "NAME[=VALUE]", help_heading = REQUESTS)]
     environment: Vec<OsString>,
     /// Serve the files of DIR below URL (repeatable)
     #[arg(
         long = "static",
         value_name = "URL=DIR",
         env = "WSGI_CGI_STATIC",
-        hide_env = true
+        hide_env = true,
+        help_heading = REQUESTS,
     )]
     mounts: Vec<OsString>,
-    /// How each request is logged on stderr
-    #[arg(long, value_name = "FORMAT", value_enum, env = "WSGI_CGI_LOG_FORMAT", hide_env = true, default_value_t = LogFormat::Text)]
+    /// How each request is logged on stderr: text, combined (Apache's) or json
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        hide_possible_values = true,
+        value_enum,
+        env = "WSGI_CGI_LOG_FORMAT",
+        hide_env = true,
+        default_value_t = LogFormat::Text,
+        help_heading = REQUESTS,
+    )]
     log_format: LogFormat,
 }
 
@@ -201,6 +246,7 @@ fn plan(
     let typed = Typed {
         application: None,
         options,
+        is_followed: false,
     };
     Ok((plan, typed))
 }

@@ -149,6 +149,11 @@ impl Door {
                 self.believed(&arguments, executable.as_deref())?
             }
         };
+        if self.caller == Caller::Person
+            && let Some(failure) = typed.mistyped_command()
+        {
+            return Err(failure.into());
+        }
         let application = match (&action, &typed.application) {
             (Some(action), _) => action.file.as_os_str(),
             (None, Some(application)) => application,

@@ -20,6 +20,7 @@ use crate::cli::{self, WarmPlan};
 use crate::doors::{cgi, refuse};
 use crate::runner::Request;
 use crate::runner::warm::{self, Seat, When, place};
+use crate::terminal::Progress;
 
 /// A zygote answers between two requests.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -172,12 +173,14 @@ fn described(status: &Status, seat: &Path) -> String {
 
 /// Starts the zygote that a request would use, and waits until it is there or cannot be.
 fn start(request: &Request) -> Outcome {
+    let progress = Progress::of("importing the application");
     let started = env::current_dir().and_then(|here| {
         let seat = Seat::of(request, &here);
         // Asked for: what went wrong a moment ago may have been mended.
         let _ = fs::remove_file(seat.folder.join(REASON));
         started(request, &seat)
     });
+    drop(progress);
     match started {
         Ok(text) => {
             print(&text);

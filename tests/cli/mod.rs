@@ -2,4 +2,5 @@
 
 mod application;
 mod errors;
+mod manners;
 mod settings;

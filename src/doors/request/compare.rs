@@ -16,6 +16,7 @@ use crate::doors::refuse;
 use crate::doors::template::Template;
 use crate::http::response_head::reason;
 use crate::plan::{Mode, RequestPlan};
+use crate::terminal::Progress;
 
 const HANDLER: &str = include_str!("wsgiref_handler.py");
 
@@ -29,6 +30,7 @@ const IGNORED: [&str; 2] = ["date", "server-timing"];
 pub fn run(plan: &RequestPlan, request: &Request, modes: &[Mode]) -> io::Result<Ended> {
     let mut answers = Vec::new();
     for mode in modes {
+        let _progress = Progress::of(&format!("asking: {}", mode.name()));
         let answered = match mode {
             Mode::Cold => {
                 let arguments = with(plan, "--warm=false");
