@@ -2,6 +2,7 @@
 CARGO ?= cargo
 PREFIX ?= /usr/local
 PROGRAM = target/release/wsgi-cgi
+MDBOOK = target/tools/bin/mdbook
 
 # A request as a web server hands it to a CGI program (RFC 3875).
 CGI_REQUEST = GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD=GET SCRIPT_NAME= PATH_INFO=/ QUERY_STRING= \
@@ -10,10 +11,10 @@ CGI_REQUEST = GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD=GET SCRIPT_NAME= PATH_INF
 # What `make run` needs, and what the tests and the benchmark need besides.
 RUN_PACKAGES = gcc python3 python3-venv
 TEST_PACKAGES = $(RUN_PACKAGES) apache2 lighttpd nginx fcgiwrap libpython3-dev util-linux chromium chromium-driver curl \
-	systemd socat
+	systemd socat iproute2 sudo
 BENCH_PACKAGES = $(TEST_PACKAGES) wrk procps
 
-.PHONY: help run test bench fuzz install build lint clean
+.PHONY: help run test book bench fuzz install build lint clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -29,6 +30,9 @@ run: .setup-run build examples/flask/.venv  ## build, answer a CGI request, then
 test: .setup-test  ## every test: units, engine, real frameworks, real web servers, each cold and warm
 	$(CARGO) test --workspace --locked
 	WSGI_CGI_TESTS=warm $(CARGO) test --locked --test integration -- engine:: frameworks:: serve:: servers::
+
+book: $(MDBOOK)  ## the documentation as a book, target/book/index.html
+	$(MDBOOK) build docs
 
 bench: .setup-bench build  ## cold speed and the careful ending, against wsgiref and a C program
 	bench/run
@@ -53,6 +57,10 @@ examples/flask/.venv: examples/flask/requirements.txt
 	python3 -m venv $@
 	$@/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
+
+# Without its server and its watching: half the crates.
+$(MDBOOK):
+	$(CARGO) install --quiet mdbook --version 0.5.4 --locked --no-default-features --profile dev --root target/tools
 
 # System packages: installed where apt-get may, else named.
 .PHONY: .setup-run .setup-test .setup-bench .setup-fuzz

@@ -82,13 +82,44 @@ fn links_between_documents_lead_somewhere() {
     files(&house().join("docs"), &["md"], &mut pages);
     for page in pages {
         for link in fs::read_to_string(&page).unwrap().split("](").skip(1) {
-            let target = link.split(')').next().unwrap();
-            assert!(
-                page.parent().unwrap().join(target).exists(),
-                "{}: {target}",
-                page.display()
-            );
+            let link = link.split(')').next().unwrap();
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = match file {
+                "" => page.clone(),
+                file => page.parent().unwrap().join(file),
+            };
+            let leads = target.exists()
+                && (heading.is_empty() || headings(&target).contains(&heading.to_owned()));
+            assert!(leads, "{}: {link}", page.display());
         }
+    }
+}
+
+/// The addresses of a page's headings, as mdBook makes them.
+fn headings(page: &Path) -> Vec<String> {
+    let text = fs::read_to_string(page).unwrap();
+    let lines = text.lines().filter(|line| line.starts_with('#'));
+    let address = |line: &str| {
+        let title = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = title
+            .chars()
+            .map(|char| if char == ' ' { '-' } else { char });
+        kept.filter(|char| char.is_alphanumeric() || "-_".contains(*char))
+            .collect()
+    };
+    lines.map(address).collect()
+}
+
+#[test]
+fn every_page_stands_in_the_book() {
+    let summary = read("docs/SUMMARY.md");
+    let mut pages = Vec::new();
+    files(&house().join("docs"), &["md"], &mut pages);
+    for page in pages {
+        let name = page.strip_prefix(house().join("docs")).unwrap();
+        let name = name.display().to_string();
+        let stands = name == "SUMMARY.md" || summary.contains(&format!("]({name})"));
+        assert!(stands, "{name} is not in docs/SUMMARY.md");
     }
 }
 

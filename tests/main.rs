@@ -8,5 +8,6 @@ mod frameworks;
 mod house;
 mod serve;
 mod servers;
+mod starts;
 mod support;
 mod warm;
