@@ -3,12 +3,9 @@
 use std::env;
 use std::process::ExitCode;
 
-mod bytes;
 mod cgi;
 mod cli;
 mod doors;
-mod gateway;
-mod http;
 mod nearest;
 mod plan;
 mod pragma;
@@ -17,7 +14,9 @@ mod runner;
 mod source;
 mod terminal;
 mod tools;
-mod wait;
+
+// The host's side of CGI is a crate of its own.
+use wsgi_cgi_gateway::{bytes, cgi as gateway, http, wait};
 
 use cgi::meta_variables::{LIMITED_SCRIPT, SERVE_CHILD};
 

@@ -126,7 +126,7 @@ fn every_page_stands_in_the_book() {
 #[test]
 fn files_stay_small_and_rooms_have_a_sign() {
     let mut sources = Vec::new();
-    for folder in ["src", "engine/src", "contract/src", "tests"] {
+    for folder in ["src", "engine/src", "contract/src", "gateway", "tests"] {
         files(&house().join(folder), &["rs"], &mut sources);
     }
     for source in sources {
@@ -147,6 +147,10 @@ fn the_halves_keep_to_themselves() {
     let front = read("Cargo.toml");
     let dependencies = front.split("[dependencies]").nth(1).unwrap();
     assert!(!dependencies.contains("pyo3"), "the front links Python");
+    let gateway = read("gateway/Cargo.toml");
+    for name in ["pyo3", "clap", "anyhow", "contract"] {
+        assert!(!gateway.contains(name), "the gateway has {name}");
+    }
     let engine = read("engine/Cargo.toml");
     for name in ["clap", "httparse", "anyhow"] {
         assert!(!engine.contains(name), "the engine has {name}");

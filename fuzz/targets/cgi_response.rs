@@ -1,13 +1,9 @@
 //! A script's response: pieces and whole agree, and what is passed on cannot break the response.
 #![no_main]
 
-#[path = "../../src/bytes.rs"]
-mod bytes;
-#[path = "../../src/cgi/mod.rs"]
-mod cgi;
-
-use cgi::response::{CgiResponse, parse};
 use libfuzzer_sys::fuzz_target;
+use wsgi_cgi_gateway::bytes;
+use wsgi_cgi_gateway::cgi::response::{CgiResponse, parse};
 
 fuzz_target!(|input: &[u8]| {
     let whole = parse(input, false);

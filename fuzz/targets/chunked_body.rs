@@ -1,14 +1,9 @@
 //! A chunked body: pieces and whole agree, and what is written is read back.
 #![no_main]
 
-#[path = "../../src/bytes.rs"]
-mod bytes;
-#[path = "../../src/http/mod.rs"]
-mod http;
-
-use http::Refusal;
-use http::chunked::{self, Decoder};
 use libfuzzer_sys::fuzz_target;
+use wsgi_cgi_gateway::http::Refusal;
+use wsgi_cgi_gateway::http::chunked::{self, Decoder};
 
 fuzz_target!(|input: &[u8]| {
     let whole = decode(input, input.len().max(1));

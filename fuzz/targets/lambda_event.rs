@@ -1,18 +1,11 @@
 //! An event of AWS Lambda: whatever its JSON holds, what becomes a request can be one.
 #![no_main]
 
-#[path = "../../src/bytes.rs"]
-mod bytes;
-#[path = "../../src/cgi/mod.rs"]
-mod cgi;
 #[path = "../../src/doors/lambda/event.rs"]
 mod event;
-#[path = "../../src/gateway/mod.rs"]
-mod gateway;
-#[path = "../../src/http/mod.rs"]
-mod http;
 
 use libfuzzer_sys::fuzz_target;
+use wsgi_cgi_gateway::{cgi as gateway, http};
 
 fuzz_target!(|input: &[u8]| {
     let other = event::parse(input, Some("/events"));

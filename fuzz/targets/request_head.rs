@@ -1,17 +1,9 @@
 //! A request's head, and the meta-variables that are made of it: pieces and whole agree, nothing dangerous passes.
 #![no_main]
 
-#[path = "../../src/bytes.rs"]
-mod bytes;
-#[path = "../../src/cgi/mod.rs"]
-mod cgi;
-#[path = "../../src/gateway/mod.rs"]
-mod gateway;
-#[path = "../../src/http/mod.rs"]
-mod http;
-
-use http::head::{Framing, HeadReader, RequestHead};
 use libfuzzer_sys::fuzz_target;
+use wsgi_cgi_gateway::cgi as gateway;
+use wsgi_cgi_gateway::http::head::{Framing, HeadReader, RequestHead};
 
 fuzz_target!(|input: &[u8]| {
     let whole = HeadReader::default().read(input);

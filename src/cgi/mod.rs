@@ -7,9 +7,10 @@ pub mod arguments;
 pub mod meta_variables;
 mod mount;
 pub mod request_uri;
-pub mod response;
 pub mod script;
 pub mod script_name;
+
+pub use wsgi_cgi_gateway::cgi::response;
 
 /// What is behind the last slash of a path, or all of a path without one.
 fn last_segment(path: &[u8]) -> &[u8] {

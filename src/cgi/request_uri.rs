@@ -1,5 +1,8 @@
 //! REQUEST_URI, the address as the client wrote it, parsed and normalised; never to be believed as it is.
 
+pub use wsgi_cgi_gateway::cgi::percent::percent_decode;
+use wsgi_cgi_gateway::cgi::percent::{EncodedSlash, decode};
+
 use super::before;
 
 /// The address of a request, in forms that can be compared with what a server decoded.
@@ -38,11 +41,6 @@ impl RequestUri {
     }
 }
 
-/// Percent-decodes once. An escape that is none stays as it is.
-pub fn percent_decode(encoded: &[u8]) -> Vec<u8> {
-    decode(encoded, EncodedSlash::Decode)
-}
-
 /// Merges `//` and removes dot segments (RFC 3986 section 5.2.4). The result begins with a slash, and
 /// only with one: `//evil/x` in a link would be another host.
 pub(super) fn normalise(path: &[u8]) -> Vec<u8> {
@@ -64,43 +62,6 @@ pub(super) fn normalise(path: &[u8]) -> Vec<u8> {
         normal.push(b'/');
     }
     normal
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum EncodedSlash {
-    Decode,
-    Keep,
-}
-
-fn decode(mut encoded: &[u8], slash: EncodedSlash) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(encoded.len());
-    while let Some((first, rest)) = encoded.split_first() {
-        match escape(encoded) {
-            Some((byte, behind)) if byte != b'/' || slash == EncodedSlash::Decode => {
-                decoded.push(byte);
-                encoded = behind;
-            }
-            _ => {
-                decoded.push(*first);
-                encoded = rest;
-            }
-        }
-    }
-    decoded
-}
-
-/// The byte that an escape at the start stands for, and what is behind the escape.
-fn escape(encoded: &[u8]) -> Option<(u8, &[u8])> {
-    let [b'%', high, low, behind @ ..] = encoded else {
-        return None;
-    };
-    Some((hex_digit(*high)? << 4 | hex_digit(*low)?, behind))
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
 }
 
 fn without_authority(request_uri: &[u8]) -> Option<&[u8]> {

@@ -6,8 +6,8 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use serde_json::{Map, Value};
 
-use crate::cgi::request_uri::percent_decode;
 use crate::gateway::event::{Event, Scheme, encode_path};
+use crate::gateway::percent::percent_decode;
 use crate::http::Fields;
 
 /// Kept in a query that is encoded again (RFC 3986 section 2.3).

@@ -43,6 +43,27 @@ pub enum Framing {
 }
 
 /// Reads a head as its bytes come, looking at each byte once.
+///
+/// ```
+/// use wsgi_cgi_gateway::http::head::{Framing, HeadReader};
+///
+/// let mut reader = HeadReader::default();
+/// let mut buffer = b"POST /hello?a=b HTTP/1.1\r\nHost: example.org\r\n".to_vec();
+/// assert_eq!(reader.read(&buffer)?, None);
+/// buffer.extend(b"Content-Length: 5\r\n\r\nworld");
+/// let Some((head, length)) = reader.read(&buffer)? else { panic!("it is whole") };
+/// assert_eq!(head.method, "POST");
+/// assert_eq!(head.path_and_query(), b"/hello?a=b");
+/// assert_eq!(head.fields.get("host"), Some(&b"example.org"[..]));
+/// assert_eq!(head.framing, Framing::Length(5));
+/// assert_eq!(&buffer[length..], b"world");
+///
+/// // What two readers could read differently is refused.
+/// let smuggled = b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n";
+/// let refusal = HeadReader::default().read(smuggled).unwrap_err();
+/// assert_eq!(refusal.status, 400);
+/// # Ok::<(), wsgi_cgi_gateway::http::Refusal>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct HeadReader {
     looked_at: usize,

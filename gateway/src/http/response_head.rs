@@ -55,6 +55,19 @@ pub fn framing(status: u16, method: &str, version: Version, declared: Option<u64
 
 /// The bytes of a head. Fields of the connection and of the framing are ours: those in `fields` are left out,
 /// but for the Content-Length of a response that has no body and only tells it.
+///
+/// ```
+/// use wsgi_cgi_gateway::http::Fields;
+/// use wsgi_cgi_gateway::http::response_head::{Connection, Framing, encode};
+///
+/// let mut fields = Fields::default();
+/// fields.push("Content-Type", "text/plain");
+/// let head = encode(200, "OK", &fields, Framing::Length(2), Connection::KeepAlive);
+/// let head = String::from_utf8(head)?;
+/// assert!(head.starts_with("HTTP/1.1 200 OK\r\nDate: "));
+/// assert!(head.ends_with("Content-Length: 2\r\nConnection: keep-alive\r\n\r\n"));
+/// # Ok::<(), std::string::FromUtf8Error>(())
+/// ```
 pub fn encode(
     status: u16,
     reason: &str,
@@ -74,7 +87,7 @@ pub fn encode(
         line("Date", now.as_bytes());
     }
     if !fields.contains("Server") {
-        line("Server", crate::http::SERVER.as_bytes());
+        line("Server", super::SERVER.as_bytes());
     }
     for (name, value) in fields.iter() {
         let is_ours = HOP_BY_HOP
@@ -145,11 +158,24 @@ pub struct ResponseHead {
     pub fields: Fields,
 }
 
-/// Reads a response's head; gives it and its length, or None as long as it is not whole.
-pub fn parse(bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, httparse::Error> {
+/// Reads a response's head; gives it and its length, or None as long as it is not whole. An error is one line for
+/// a person.
+///
+/// ```
+/// use wsgi_cgi_gateway::http::response_head::parse;
+///
+/// let bytes = b"HTTP/1.1 204 No Content\r\nServer: x\r\n\r\n";
+/// let (head, length) = parse(bytes)?.ok_or("not whole")?;
+/// assert_eq!((head.status, length), (204, bytes.len()));
+/// assert_eq!(parse(b"HTTP/1.1 204 No")?, None);
+/// # Ok::<(), String>(())
+/// ```
+pub fn parse(bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, String> {
     let mut parsed = [httparse::EMPTY_HEADER; limits::FIELDS];
     let mut response = httparse::Response::new(&mut parsed);
-    let httparse::Status::Complete(length) = response.parse(bytes)? else {
+    let httparse::Status::Complete(length) =
+        response.parse(bytes).map_err(|error| error.to_string())?
+    else {
         return Ok(None);
     };
     let mut fields = Fields::default();

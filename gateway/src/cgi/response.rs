@@ -49,6 +49,30 @@ pub type Invalid = String;
 
 /// Reads the head as it comes. `complete` says that nothing follows. Gives the response and the length of its
 /// head, or None as long as the head is not whole.
+///
+/// ```
+/// use wsgi_cgi_gateway::cgi::response::{CgiResponse, parse};
+///
+/// // A document: the body follows its head.
+/// let output = b"Content-Type: text/plain\nStatus: 404 Not here\n\nIt is gone.";
+/// let Some((CgiResponse::Document(head), length)) = parse(output, false)? else { panic!() };
+/// assert_eq!((head.status, head.reason.as_deref()), (404, Some("Not here")));
+/// assert_eq!(head.get("content-type"), Some(&b"text/plain"[..]));
+/// assert_eq!(&output[length..], b"It is gone.");
+///
+/// // A local redirect: the gateway answers with that path itself.
+/// let local = parse(b"Location: /other?a=b\n\n", true)?;
+/// assert_eq!(local, Some((CgiResponse::LocalRedirect(b"/other?a=b".to_vec()), 22)));
+///
+/// // A client redirect is a document with Location; without a Status of its own it is 302.
+/// let Some((CgiResponse::Document(head), _)) = parse(b"Location: http://example.org/\n\n", true)? else { panic!() };
+/// assert_eq!(head.status, 302);
+///
+/// // Not whole yet; and what is no response says why.
+/// assert_eq!(parse(b"Content-Ty", false)?, None);
+/// assert_eq!(parse(b"", true).unwrap_err(), "it wrote nothing");
+/// # Ok::<(), String>(())
+/// ```
 pub fn parse(bytes: &[u8], complete: bool) -> Result<Option<(CgiResponse, usize)>, Invalid> {
     let Some(length) = head_length(bytes) else {
         return match bytes {

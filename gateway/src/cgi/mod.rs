@@ -1,10 +1,10 @@
-//! The host's side of CGI: an HTTP request as meta-variables (RFC 3875 section 4.1).
-#![forbid(unsafe_code)]
-#![deny(clippy::indexing_slicing)]
+//! The host's side of CGI: an HTTP request as meta-variables (RFC 3875 section 4.1), and a script's response.
 
 pub mod event;
+pub mod percent;
+pub mod response;
 
-use crate::cgi::request_uri::percent_decode;
+use self::percent::percent_decode;
 use crate::http::head::{RequestHead, Version};
 use crate::http::response_head::HOP_BY_HOP;
 use crate::http::target::{Target, split_port};
@@ -44,7 +44,7 @@ pub struct Address {
 }
 
 /// What the address of a request leads to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// The part of the decoded path that leads to the script.
     pub script_name: Vec<u8>,
@@ -103,6 +103,34 @@ fn without_dot_segments(path: &[u8]) -> Vec<u8> {
 }
 
 /// The meta-variables of a request whose body has `length` bytes; None where it has no body at all.
+///
+/// ```
+/// use wsgi_cgi_gateway::cgi::{Address, Endpoints, Place, meta_variables};
+/// use wsgi_cgi_gateway::http::head::HeadReader;
+///
+/// let request = b"GET /hello/wor%6cd?a=b HTTP/1.1\r\nHost: example.org:8080\r\nProxy: evil\r\nX-Id: 7\r\n\r\n";
+/// let Some((head, _)) = HeadReader::default().read(request)? else { panic!("it is whole") };
+/// let address = Address::parse(head.path_and_query())?;
+/// let place = Place {
+///     script_name: b"/hello".to_vec(),
+///     path_info: address.path[6..].to_vec(),
+///     script_filename: Some(b"/usr/lib/cgi-bin/hello".to_vec()),
+///     ..Place::default()
+/// };
+/// let variables = meta_variables(&head, &address, &place, &Endpoints::default(), None);
+/// let value = |name: &str| {
+///     let found = variables.iter().find(|(found, _)| found == name.as_bytes());
+///     found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+/// };
+/// assert_eq!(value("SCRIPT_NAME").as_deref(), Some("/hello"));
+/// assert_eq!(value("PATH_INFO").as_deref(), Some("/world"));
+/// assert_eq!(value("QUERY_STRING").as_deref(), Some("a=b"));
+/// assert_eq!(value("SERVER_PORT").as_deref(), Some("8080"));
+/// assert_eq!(value("HTTP_X_ID").as_deref(), Some("7"));
+/// // It would be taken for the proxy of requests that the script makes (httpoxy).
+/// assert_eq!(value("HTTP_PROXY"), None);
+/// # Ok::<(), wsgi_cgi_gateway::http::Refusal>(())
+/// ```
 pub fn meta_variables(
     head: &RequestHead,
     address: &Address,

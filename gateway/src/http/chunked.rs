@@ -4,7 +4,18 @@ use super::{Refusal, limits};
 use crate::bytes::is_token;
 
 /// Takes a chunked body apart.
-#[derive(Debug)]
+///
+/// ```
+/// use wsgi_cgi_gateway::http::chunked::Decoder;
+///
+/// let (mut decoder, mut data) = (Decoder::new(), Vec::new());
+/// // In whatever pieces it comes; what is behind its end stays.
+/// decoder.decode(b"5\r\nhel", &mut data)?;
+/// let taken = decoder.decode(b"lo\r\n0\r\n\r\nGET /", &mut data)?;
+/// assert_eq!((data.as_slice(), taken, decoder.is_done()), (&b"hello"[..], 9, true));
+/// # Ok::<(), wsgi_cgi_gateway::http::Refusal>(())
+/// ```
+#[derive(Debug, Default)]
 pub struct Decoder {
     state: State,
     /// The line that has begun, without its line end.
@@ -13,8 +24,9 @@ pub struct Decoder {
     announced: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
+    #[default]
     Size,
     /// So many bytes are left of the chunk.
     Data(u64),
@@ -27,12 +39,7 @@ enum State {
 impl Decoder {
     /// For the first byte behind a head.
     pub fn new() -> Self {
-        Self {
-            state: State::Size,
-            line: Vec::new(),
-            trailers: 0,
-            announced: 0,
-        }
+        Self::default()
     }
 
     /// Whether the last chunk and the trailers have been read.
