@@ -148,7 +148,7 @@ pub fn folder(place: &Place) -> Result<Vec<File>, Failure> {
         "AddHandler cgi-script .cgi".into(),
         "# Every address below this folder that is no file goes to the script, whose name no address shows. SCRIPT_NAME is".into(),
         format!("# mended to {:?}.", url),
-        "DirectoryIndex disabled".into(),
+        format!("DirectoryIndex {script_name}"),
         format!("FallbackResource {script_url}"),
         "# Without this, Apache keeps the Authorization field to itself.".into(),
         "CGIPassAuth On".into(),
