@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use contract::handover::{Detail, ResponseForm, Site, Verbosity};
 
+pub mod config;
+
 /// The settings of one run, after the command line, the script's pragma and the environment.
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -10,4 +10,5 @@ mod serve;
 mod servers;
 mod starts;
 mod support;
+mod tools;
 mod warm;

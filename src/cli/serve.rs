@@ -279,7 +279,7 @@ fn variable(word: &OsStr) -> Result<Option<(OsString, OsString)>, Failure> {
     Ok(value.map(|value| (name, value)))
 }
 
-fn bind(text: &str) -> Result<Bind, String> {
+pub(super) fn bind(text: &str) -> Result<Bind, String> {
     if let Some(path) = text.strip_prefix("unix:") {
         return match path {
             "" => Err("a path is missing behind unix:".into()),

@@ -1,8 +1,8 @@
 //! The ways in: each builds a request, runs it, and delivers the response.
 
-mod application;
+pub mod application;
 pub mod cgi;
-mod interpreter;
+pub mod interpreter;
 pub mod lambda;
 pub mod limited;
 pub mod request;
@@ -23,7 +23,7 @@ use contract::report::{self, Failure};
 use crate::cli::Refusal;
 
 /// The working folder, from which relative paths count.
-fn here() -> Result<PathBuf, Failure> {
+pub fn here() -> Result<PathBuf, Failure> {
     env::current_dir().map_err(|error| Failure::new(Code::NO_DIRECTORY, error.to_string()))
 }
 

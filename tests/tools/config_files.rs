@@ -1,0 +1,1 @@
+//! What `config` prints, writes and refuses.
