@@ -45,5 +45,6 @@
 
 pub mod bytes;
 pub mod cgi;
+pub mod host;
 pub mod http;
 pub mod wait;
