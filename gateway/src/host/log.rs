@@ -12,6 +12,7 @@ const LAST_LINES: usize = 40;
 const LINE_LIMIT: usize = 8 << 10;
 
 /// A request that is over.
+#[derive(Clone, Debug)]
 pub struct Entry<'a> {
     /// Which one.
     pub number: u64,
@@ -29,9 +30,9 @@ pub struct Entry<'a> {
     pub time: Duration,
     /// REMOTE_ADDR.
     pub remote: &'a str,
-    /// Referer and User-Agent.
+    /// The field Referer, or nothing.
     pub referer: &'a [u8],
-    /// See above.
+    /// The field User-Agent, or nothing.
     pub agent: &'a [u8],
 }
 
@@ -87,5 +88,24 @@ impl ScriptLines {
             self.last.pop_front();
         }
         self.last.push_back(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Program;
+
+    #[test]
+    fn the_last_lines_are_kept() {
+        let site = Program::new("/none").stderr(std::io::sink());
+        let mut lines = ScriptLines::of(1);
+        lines.add(b"one\r\ntw", &site);
+        lines.add(b"o\nthree", &site);
+        assert_eq!(lines.last().collect::<Vec<_>>(), ["one", "two"]);
+        lines.finish(&site);
+        assert_eq!(lines.last().last(), Some("three"));
+        lines.add(&[b'x'; LINE_LIMIT + 1], &site);
+        assert_eq!(lines.last().last().map(str::len), Some(LINE_LIMIT));
     }
 }

@@ -45,6 +45,30 @@ use crate::cgi::Endpoints;
 /// a slow client holds no process. A client that leaves ends its process, with all that this has started.
 ///
 /// How strictly requests are read, and how long clients may take, is in [`http::limits`](crate::http::limits).
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use std::net::{TcpListener, TcpStream};
+/// use std::thread;
+///
+/// use wsgi_cgi_gateway::host::{Host, Limits, Program};
+///
+/// let mut program = Program::new("/bin/sh").script_name("/hello");
+/// let page = "echo Content-Type: text/plain; echo; echo \"Hello from $SCRIPT_NAME to $PATH_INFO\"";
+/// program.script.arguments = vec!["-c".into(), page.into()];
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let address = listener.local_addr()?;
+/// thread::spawn(|| Host::new(program, Limits::default()).serve(listener));
+///
+/// let mut client = TcpStream::connect(address)?;
+/// client.write_all(b"GET /hello/you HTTP/1.0\r\n\r\n")?;
+/// let mut answer = String::new();
+/// client.read_to_string(&mut answer)?;
+/// assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"));
+/// assert!(answer.ends_with("\r\n\r\nHello from /hello to /you\n"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Host {
     site: Box<dyn Site>,
     limits: Limits,

@@ -121,8 +121,12 @@ impl host::Site for Site {
         fields: Fields,
         reply: &mut Reply,
     ) -> io::Result<()> {
+        let mut refusal = refusal.clone();
+        if refusal.status == 413 {
+            refusal.reason.push_str(" (--max-body)");
+        }
         self.host_says(number, &refusal.reason);
-        refuse(reply, refusal, fields)
+        refuse(reply, &refusal, fields)
     }
 
     fn fail(
