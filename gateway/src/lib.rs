@@ -1,11 +1,26 @@
 //! The web server's side of CGI/1.1 (RFC 3875), for programs that host CGI programs.
 //!
-//! Three rooms, each of use without the others:
+//! A CGI program on the web, a process for each request:
 //!
-//! - [`http`]: HTTP/1.1 as bytes and values. Request heads, chunked bodies, response heads, conditional requests. It is
-//!   stricter than the grammar where laxness has been a vulnerability. Nothing in it reads or writes.
+//! ```no_run
+//! use std::net::TcpListener;
+//!
+//! use wsgi_cgi_gateway::host::{Host, Limits, Program};
+//!
+//! let program = Program::new("/usr/lib/cgi-bin/hello").script_name("/hello");
+//! let listener = TcpListener::bind("127.0.0.1:8000")?;
+//! Host::new(program, Limits::default()).serve(listener)?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Three rooms, each of use without those above it:
+//!
+//! - [`host`]: the listener. [`Program`](host::Program) is one CGI program; [`Site`](host::Site) is for folders of
+//!   scripts, logs and pages of your own. `wsgi-cgi serve` is one.
 //! - [`cgi`]: a request as meta-variables ([`cgi::meta_variables`]), and what a script answers
 //!   ([`cgi::response::parse`]).
+//! - [`http`]: HTTP/1.1 as bytes and values. Request heads, chunked bodies, response heads, conditional requests. It is
+//!   stricter than the grammar where laxness has been a vulnerability. Nothing in it reads or writes.
 //!
 //! From a request to a response, with no socket and no process:
 //!
@@ -43,7 +58,15 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+#[doc(hidden)]
 pub mod bytes;
 pub mod cgi;
+pub mod host;
 pub mod http;
+#[doc(hidden)]
 pub mod wait;
+
+/// The page for people, whose examples are tested with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/library.md")]
+struct Page;

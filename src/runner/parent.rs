@@ -17,6 +17,7 @@ use rustix::process::{
     Pid, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, pidfd_send_signal,
     waitpid,
 };
+use wsgi_cgi_gateway::host::signal_group;
 
 use crate::runner::Request;
 use crate::runner::drain::drain;
@@ -119,14 +120,6 @@ impl Worker {
     /// Signals it, and what it has started.
     pub fn signal(&self, signal: Signal) {
         signal_group(self.pid, &self.process, signal);
-    }
-}
-
-/// Signals the group of a process that may have ended: its number is its own as long as its descriptor is not
-/// ready.
-pub fn signal_group(pid: Pid, process: impl AsFd, signal: Signal) {
-    if matches!(wait::readable(process, Some(Instant::now())), Ok(false)) {
-        let _ = kill_process_group(pid, signal);
     }
 }
 

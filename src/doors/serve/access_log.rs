@@ -1,54 +1,24 @@
 //! What the listener says on stderr: a line for each request, and the scripts' own lines with their request.
 
-use std::collections::VecDeque;
 use std::io::{IsTerminal, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde_json::json;
+use wsgi_cgi_gateway::host::Entry;
 
+use crate::bytes::printable as text;
 use crate::plan::LogFormat;
-
-/// Kept for an error page.
-const LAST_LINES: usize = 40;
-/// A longer line is cut into several.
-const LINE_LIMIT: usize = 8 << 10;
 
 /// Where everything is told.
 pub struct AccessLog {
     format: LogFormat,
     colour: Colour,
-    number: AtomicU64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Colour {
     Off,
     On,
-}
-
-/// A request that is over.
-pub struct Entry<'a> {
-    /// Which one.
-    pub number: u64,
-    /// Empty where nothing could be read.
-    pub method: &'a str,
-    /// As it came.
-    pub target: &'a [u8],
-    /// `HTTP/1.1`.
-    pub protocol: &'a str,
-    /// None: the client left before it was answered.
-    pub status: Option<u16>,
-    /// The body's bytes.
-    pub bytes: u64,
-    /// From the end of the request's head to the end of the answer.
-    pub time: Duration,
-    /// REMOTE_ADDR.
-    pub remote: &'a str,
-    /// Referer and User-Agent.
-    pub referer: &'a [u8],
-    /// See above.
-    pub agent: &'a [u8],
 }
 
 impl AccessLog {
@@ -59,16 +29,7 @@ impl AccessLog {
             true => Colour::On,
             false => Colour::Off,
         };
-        Self {
-            format,
-            colour,
-            number: AtomicU64::new(0),
-        }
-    }
-
-    /// The next request's number.
-    pub fn number(&self) -> u64 {
-        self.number.fetch_add(1, Ordering::Relaxed) + 1
+        Self { format, colour }
     }
 
     /// Tells that a request is over.
@@ -136,78 +97,6 @@ impl AccessLog {
     }
 }
 
-/// A script's stderr, line by line.
-pub struct ScriptLines {
-    number: u64,
-    begun: Vec<u8>,
-    last: VecDeque<String>,
-}
-
-impl ScriptLines {
-    /// Of this request.
-    pub fn of(number: u64) -> Self {
-        Self {
-            number,
-            begun: Vec::new(),
-            last: VecDeque::new(),
-        }
-    }
-
-    /// Tells the lines that are whole.
-    pub fn add(&mut self, bytes: &[u8], log: &AccessLog) {
-        for byte in bytes {
-            match byte {
-                b'\n' => self.end_line(log),
-                byte => {
-                    self.begun.push(*byte);
-                    if self.begun.len() >= LINE_LIMIT {
-                        self.end_line(log);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Tells a line that has no end.
-    pub fn finish(&mut self, log: &AccessLog) {
-        if !self.begun.is_empty() {
-            self.end_line(log);
-        }
-    }
-
-    /// Which request.
-    pub fn number(&self) -> u64 {
-        self.number
-    }
-
-    /// The last ones, for an error page.
-    pub fn last(&self) -> impl Iterator<Item = &str> {
-        self.last.iter().map(String::as_str)
-    }
-
-    fn end_line(&mut self, log: &AccessLog) {
-        let line = text(self.begun.strip_suffix(b"\r").unwrap_or(&self.begun));
-        self.begun.clear();
-        log.line(self.number, &line);
-        if self.last.len() == LAST_LINES {
-            self.last.pop_front();
-        }
-        self.last.push_back(line);
-    }
-}
-
-/// What comes from outside must not steer the terminal that shows it.
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes)
-        .chars()
-        .map(|char| match char {
-            '\t' => char,
-            char if char.is_control() => '\u{fffd}',
-            char => char,
-        })
-        .collect()
-}
-
 fn quoted(bytes: &[u8]) -> String {
     match bytes {
         b"" => "-".to_owned(),
@@ -235,6 +124,8 @@ fn write(line: &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -247,16 +138,5 @@ mod tests {
     fn what_comes_from_outside_cannot_steer_the_terminal() {
         assert_eq!(text(b"a\x1b[31m\nb\tc"), "a\u{fffd}[31m\u{fffd}b\tc");
         assert_eq!(quoted(b"a\"b\\"), "a\\\"b\\\\");
-    }
-
-    #[test]
-    fn lines_are_kept_for_the_page() {
-        let log = AccessLog::new(LogFormat::Text);
-        let mut lines = ScriptLines::of(1);
-        lines.add(b"one\r\ntw", &log);
-        lines.add(b"o\nthree", &log);
-        assert_eq!(lines.last().collect::<Vec<_>>(), ["one", "two"]);
-        lines.finish(&log);
-        assert_eq!(lines.last().last(), Some("three"));
     }
 }

@@ -5,8 +5,8 @@ use std::io;
 use contract::handover::{Detail, ResponseForm};
 use contract::page::STDERR_PLACE;
 use contract::report::{self, Asked, Failure};
+use wsgi_cgi_gateway::host::Reply;
 
-use super::reply::Reply;
 use crate::cgi::response::{self, CgiResponse};
 use crate::http::{Fields, Refusal, response_head};
 
@@ -51,12 +51,12 @@ pub fn fail(reply: &mut Reply, failure: &Failure, detail: Detail, more: Fields) 
 }
 
 /// A page with the last lines of its request's stderr, where it wants them.
-pub fn with_lines<'a>(page: &[u8], lines: impl Iterator<Item = &'a str>) -> Vec<u8> {
+pub fn with_lines(page: &[u8], lines: &[&str]) -> Vec<u8> {
     let mark = STDERR_PLACE.as_bytes();
     let Some(place) = page.windows(mark.len()).position(|window| window == mark) else {
         return page.to_vec();
     };
-    let lines: Vec<_> = lines.map(report::escape).collect();
+    let lines: Vec<_> = lines.iter().map(|line| report::escape(line)).collect();
     if lines.is_empty() {
         return page.to_vec();
     }
@@ -76,10 +76,10 @@ mod tests {
     #[test]
     fn lines_are_put_in_their_place_and_escaped() {
         let page = |text: &str| text.as_bytes().to_vec();
-        let text = with_lines(&page("a<!--wsgi-cgi:stderr-->b"), ["<x>", "y"].into_iter());
+        let text = with_lines(&page("a<!--wsgi-cgi:stderr-->b"), &["<x>", "y"]);
         let text = String::from_utf8(text).unwrap();
         assert!(text.starts_with("a<section>") && text.ends_with("</section>b"));
         assert!(text.contains("&lt;x&gt;\ny"));
-        assert_eq!(with_lines(&page("a"), ["x"].into_iter()), b"a");
+        assert_eq!(with_lines(&page("a"), &["x"]), b"a");
     }
 }

@@ -8,11 +8,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use contract::report::escape;
+use wsgi_cgi_gateway::host::{Author, Script};
 
-use super::child::{Author, Script};
 use crate::cgi::meta_variables::{LIMITED_SCRIPT, SERVE_CHILD};
 use crate::gateway::{Address, Place};
-use crate::plan::{Limits, Listing, Warm};
+use crate::plan::{Limits, Listing};
 
 /// What is looked for where an address names a folder.
 const INDEX: [&str; 3] = ["index.cgi", "index.wsgi", "index.py"];
@@ -119,9 +119,13 @@ impl Folder {
         let is_application = file
             .extension()
             .is_some_and(|extension| extension == "wsgi" || extension == "py");
-        let ours = |options: &[OsString], kind| {
+        let ours = |options: &[OsString], kind: &str| {
             let arguments = options.iter().cloned().chain([file.into()]).collect();
-            (self.program.clone(), arguments, vec![(SERVE_CHILD, kind)])
+            (
+                self.program.clone(),
+                arguments,
+                vec![(SERVE_CHILD.into(), kind.into())],
+            )
         };
         let (program, arguments, environment) = match (is_executable, is_application) {
             // It cannot set its own limits: a process of ours does so, and becomes the script.
@@ -138,8 +142,6 @@ impl Folder {
         };
         let name = file.file_name().unwrap_or_default();
         Some(Script {
-            // Its own settings say.
-            warm: Warm::Off,
             program,
             arguments,
             environment,

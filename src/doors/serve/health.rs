@@ -1,22 +1,18 @@
 //! The path that tells a platform whether requests are taken: no process is started for it.
 
-use std::sync::atomic::Ordering;
+use wsgi_cgi_gateway::host::{Reply, Request, Trouble};
 
-use super::reply::Reply;
-use super::site::Site;
-use super::trouble::Trouble;
-use crate::http::head::RequestHead;
 use crate::http::{Fields, Refusal};
 
 /// 200 as long as requests are taken, 503 from the signal on that ends the listener.
-pub fn answer(site: &Site, head: &RequestHead, reply: &mut Reply) -> Result<(), Trouble> {
-    if !matches!(head.method.as_str(), "GET" | "HEAD") {
+pub fn answer(request: &Request<'_>, reply: &mut Reply) -> Result<(), Trouble> {
+    if !matches!(request.head.method.as_str(), "GET" | "HEAD") {
         let mut fields = Fields::default();
         fields.push("Allow", "GET, HEAD");
         let refusal = Refusal::new(405, "This address only tells whether requests are taken.");
         return Err(Trouble::Refused(refusal, fields));
     }
-    let (status, text) = match site.stopping.load(Ordering::Relaxed) {
+    let (status, text) = match request.is_stopping {
         false => (200, "OK\n"),
         true => (503, "stopping\n"),
     };

@@ -5,9 +5,8 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 
 use contract::codes::Code;
@@ -16,18 +15,16 @@ use contract::outcome::Outcome;
 use contract::report::{self, Failure};
 use rustix::fs::{FileType, fstat};
 use rustix::stdio;
+use wsgi_cgi_gateway::host::{self, Child, Host, Limits, Reply, Script, Slot, Trouble};
 
 use super::failure_page::fail;
-use super::incoming::{Incoming, Rest, Turn};
-use super::reply::Reply;
 use super::site::Debug;
 use super::syslog::Syslog;
-use super::{connection, site, sockets};
+use super::{limits, site};
 use crate::cli::{self, Refusal};
 use crate::doors::here;
-use crate::gateway::Endpoints;
+use crate::gateway::{Address, Endpoints, Place, Variables};
 use crate::http::Fields;
-use crate::http::response_head::Connection;
 
 /// What others say of the peer and of our own side where descriptor 0 does not: systemd, socat, ncat, tcpserver.
 const REMOTE_ADDRESS: [&str; 4] = [
@@ -90,19 +87,20 @@ impl Client {
         let prepared = here().map_err(Refusal::from).and_then(|here| {
             let (plan, typed) = cli::parse_inetd(arguments, &here)?;
             let (mut site, _) = site(&plan, typed, &here)?;
+            let mut limits = limits(&plan);
             if plan.debug.is_none() && is_loopback(&self.endpoints.server_address) {
                 site.debug = Debug::Local;
             }
-            Ok(site)
+            if self.bridge.is_some() {
+                // That the input has ended says nothing about who reads the output.
+                limits.half_closed = None;
+            }
+            Ok(Host::new(site, limits))
         });
         let outcome = match prepared {
-            Ok(mut site) => {
-                site.stopping.store(true, Ordering::Relaxed);
-                if self.bridge.is_some() {
-                    // That the input has ended says nothing about who reads the output.
-                    site.half_closed = None;
-                }
-                connection::serve(self.socket, &self.endpoints, &site);
+            Ok(host) => {
+                host.stop();
+                host.serve_connection(self.socket, &self.endpoints);
                 Outcome::Complete
             }
             Err(Refusal::Answered(text)) => {
@@ -112,8 +110,9 @@ impl Client {
             }
             Err(Refusal::Wrong(failure)) => {
                 report::tell(&failure, "", None);
-                refuse(self.socket, &failure);
-                failure.code.entry().outcome
+                let outcome = failure.code.entry().outcome;
+                refuse(self.socket, failure);
+                outcome
             }
         };
         if let Some(output) = self.bridge {
@@ -124,19 +123,41 @@ impl Client {
 }
 
 /// The page of a failure from before any request was read.
-fn refuse(socket: OwnedFd, failure: &Failure) {
-    let mut incoming = Incoming::new(socket);
-    let mut reply = match incoming.read_head(Turn::First) {
-        Ok(head) => Reply::to(&head, Connection::Close),
-        Err(_) => Reply::to_nobody(),
-    };
-    let told = fail(&mut reply, failure, Detail::Hidden, Fields::default());
-    if told
-        .and_then(|()| reply.send_all(incoming.socket()))
-        .is_ok()
-    {
-        incoming.close(Rest::Expected);
+fn refuse(socket: OwnedFd, failure: Failure) {
+    let host = Host::new(Nothing(failure), Limits::default());
+    host.stop();
+    host.serve_connection(socket, &Endpoints::default());
+}
+
+/// What is served where nothing can be: why, which has been told.
+struct Nothing(Failure);
+
+impl host::Site for Nothing {
+    fn find(
+        &self,
+        _: &host::Request<'_>,
+        _: &Address,
+        _: BorrowedFd<'_>,
+        reply: &mut Reply,
+    ) -> Result<Option<(Script, Place)>, Trouble> {
+        fail(reply, &self.0, Detail::Hidden, Fields::default())?;
+        Ok(None)
     }
+
+    fn start(
+        &self,
+        _: &host::Request<'_>,
+        _: &Script,
+        _: &Variables,
+        _: OwnedFd,
+        _: Slot,
+    ) -> io::Result<Child> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn script_says(&self, _: u64, _: &str) {}
+
+    fn host_says(&self, _: u64, _: &str) {}
 }
 
 fn is_loopback(address: &str) -> bool {
@@ -198,7 +219,7 @@ fn endpoints(socket: &OwnedFd) -> Endpoints {
         && let Ok(remote) = stream.peer_addr()
     {
         let _ = stream.set_nodelay(true);
-        return sockets::endpoints(&stream, remote);
+        return host::endpoints(&stream, remote);
     }
     let variable = |names: &[&str], is_valid: fn(&str) -> bool| {
         let mut values = names.iter().filter_map(env::var_os);

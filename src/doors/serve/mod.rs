@@ -3,29 +3,18 @@
 #![deny(clippy::indexing_slicing)]
 
 mod access_log;
-mod body;
-mod child;
-mod connection;
-mod exchange;
 mod failure_page;
 mod folder;
 mod handover;
 mod health;
-mod incoming;
+mod hosting;
 pub mod inetd;
-mod listener;
-mod outgoing;
 mod platform;
-mod relay;
-mod reply;
-mod script_answer;
 mod site;
-mod slots;
 mod sockets;
 mod static_files;
 mod static_reply;
 mod syslog;
-mod trouble;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -34,27 +23,23 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use contract::codes::Code;
 use contract::handover::{Detail, Source};
 use contract::outcome::Outcome;
 use contract::report::{self, Failure};
+use wsgi_cgi_gateway::host::{Author, Host, Limits, Script, Socket};
 
 use self::access_log::AccessLog;
-use self::child::{Author, Children, Script};
 use self::folder::Folder;
 use self::site::{Content, Debug, Site};
-use self::slots::Slots;
-use self::sockets::Socket;
 use self::static_files::Mount;
 use crate::cgi::meta_variables::{MetaVariables, SERVE_CHILD};
 use crate::cli::{self, Refusal, Typed};
 use crate::doors::{application, here, interpreter, refuse};
 use crate::gateway::Place;
-use crate::plan::{Listing, ServePlan};
+use crate::plan::{Listing, ServePlan, Warm};
 use crate::runner::{signals, warm};
 use crate::source::{self, Found};
 
@@ -95,14 +80,15 @@ pub fn run(arguments: &[OsString], inherited: Vec<OwnedFd>) -> Outcome {
 
 struct Prepared {
     sockets: Vec<Socket>,
-    site: Arc<Site>,
+    host: Host,
     grace: Duration,
     signals: UnixStream,
 }
 
 impl Prepared {
     fn serve(self) -> io::Result<()> {
-        listener::run(self.sockets, &self.site, &self.signals, self.grace)
+        self.host
+            .serve_until(self.sockets, &self.signals, self.grace)
     }
 }
 
@@ -117,15 +103,15 @@ fn prepare(
     let (mut site, described) = site(plan, typed, here)?;
     let mut sockets = inherited
         .into_iter()
-        .map(Socket::inherit)
+        .map(sockets::inherit)
         .collect::<anyhow::Result<Vec<_>>>()
         .map_err(wrong)?;
     for bind in &plan.binds {
-        sockets.push(Socket::bind(bind).map_err(wrong)?);
+        sockets.push(sockets::bind(bind).map_err(wrong)?);
     }
     if sockets.is_empty() {
         let (default, reason) = platform::address()?;
-        sockets.push(Socket::bind(&default).map_err(wrong)?);
+        sockets.push(sockets::bind(&default).map_err(wrong)?);
         if let Some(reason) = reason {
             report::tell_line(&format!("{reason}\n"), None);
         }
@@ -138,7 +124,7 @@ fn prepare(
     report::tell_line(&format!("{} {described}\n", addresses.join(" ")), None);
     Ok(Prepared {
         sockets,
-        site: Arc::new(site),
+        host: Host::new(site, limits(plan)),
         grace: plan.grace,
         signals,
     })
@@ -149,16 +135,17 @@ fn site(plan: &ServePlan, typed: Typed, here: &Path) -> Result<(Site, String), F
     let environment = environment(plan);
     let (content, described) = content(plan, typed, here, &environment)?;
     let mounts = plan.mounts.iter().map(|mount| static_mount(mount, here));
+    let warm = match content {
+        Content::Application { .. } => plan.settings.warm.wanted,
+        // Its own settings say.
+        Content::Folder(_) => Warm::Off,
+    };
     let site = Site {
         content,
         mounts: mounts.collect::<Result<_, _>>()?,
         health: plan.health.clone(),
         environment,
-        slots: Arc::new(Slots::new(plan.max_processes, plan.max_queue)),
-        children: Children::default(),
-        timeout: plan.settings.timeout,
-        max_body: plan.max_body,
-        half_closed: Some(HALF_CLOSED),
+        warm,
         debug: match plan.debug {
             Some(true) => Debug::Fixed(Detail::Shown),
             Some(false) => Debug::Fixed(Detail::Hidden),
@@ -167,10 +154,18 @@ fn site(plan: &ServePlan, typed: Typed, here: &Path) -> Result<(Site, String), F
         verbosity: plan.settings.verbosity,
         umask: warm::mask(),
         log: AccessLog::new(plan.log_format),
-        active: AtomicUsize::new(0),
-        stopping: AtomicBool::new(false),
     };
     Ok((site, described))
+}
+
+fn limits(plan: &ServePlan) -> Limits {
+    Limits {
+        processes: plan.max_processes,
+        queue: plan.max_queue,
+        body: plan.max_body,
+        time: plan.settings.timeout,
+        half_closed: Some(HALF_CLOSED),
+    }
 }
 
 fn static_mount(text: &OsStr, here: &Path) -> Result<Mount, Failure> {
@@ -263,11 +258,10 @@ fn only(plan: &ServePlan, found: &Found, here: &Path, program: PathBuf) -> Conte
         script: Script {
             program,
             arguments,
-            environment: vec![(SERVE_CHILD, "1")],
+            environment: vec![(SERVE_CHILD.into(), "1".into())],
             is_nph: name.as_bytes().starts_with(b"nph-"),
             directory: directory.clone(),
             author: Author::Ourselves,
-            warm: plan.settings.warm.wanted,
         },
         place: Place {
             script_name: Vec::new(),

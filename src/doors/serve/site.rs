@@ -1,20 +1,17 @@
-//! What a listener serves, and by which rules: everything that its connections share.
+//! What a listener serves, and by which rules.
 
 use std::ffi::OsString;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::time::Duration;
 
 use contract::handover::{Detail, Verbosity};
+use wsgi_cgi_gateway::host::Script;
 
 use super::access_log::AccessLog;
-use super::child::{Children, Script};
 use super::folder::{Folder, Named};
-use super::slots::Slots;
 use super::static_files::Mount;
 use crate::gateway::{Address, Endpoints, Place};
 use crate::http::head::RequestHead;
 use crate::http::target::split_port;
+use crate::plan::Warm;
 
 /// One listener's site.
 pub struct Site {
@@ -26,16 +23,8 @@ pub struct Site {
     pub health: Option<Vec<u8>>,
     /// What every child gets beside its meta-variables.
     pub environment: Vec<(OsString, OsString)>,
-    /// Who may run.
-    pub slots: Arc<Slots>,
-    /// Who is running.
-    pub children: Children,
-    /// How long an answer may take.
-    pub timeout: Option<Duration>,
-    /// The largest body, in bytes.
-    pub max_body: u64,
-    /// How long a client still gets something when it has ended its side; None where that means nothing.
-    pub half_closed: Option<Duration>,
+    /// Whether a zygote's worker may run a request.
+    pub warm: Warm,
     /// What error pages show.
     pub debug: Debug,
     /// Whether choices are told.
@@ -44,10 +33,6 @@ pub struct Site {
     pub umask: u32,
     /// Where requests are told.
     pub log: AccessLog,
-    /// Requests that are being answered.
-    pub active: AtomicUsize,
-    /// No request comes after the present ones.
-    pub stopping: AtomicBool,
 }
 
 /// What is behind the addresses.

@@ -2,9 +2,9 @@
 
 use std::os::fd::BorrowedFd;
 
-use super::reply::Reply;
+use wsgi_cgi_gateway::host::{Reply, Trouble};
+
 use super::static_files::{Body, Mount, answer};
-use super::trouble::Trouble;
 use crate::http::Refusal;
 use crate::http::head::RequestHead;
 

@@ -19,10 +19,12 @@ use tempfile::TempDir;
 use super::identity::Identity;
 use super::start::message;
 use super::{Handed, Seat, Streams, offer};
+use wsgi_cgi_gateway::host::signal_group;
+
 use crate::plan::Limits;
 use crate::python::boot::{self, EngineFile, Entry};
 use crate::runner::fork::{Side, fork, leave};
-use crate::runner::parent::{self, Progress, signal_group};
+use crate::runner::parent::{self, Progress};
 use crate::runner::{Request, settle};
 use crate::wait;
 

@@ -13,10 +13,9 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use rustix::process::Signal;
 
-use super::connection;
-use super::site::Site;
 use super::sockets::Socket;
-use crate::gateway::Endpoints;
+use super::{Host, connection};
+use crate::cgi::Endpoints;
 use crate::wait;
 
 /// Connections at once; beyond, a client is told to come again.
@@ -32,13 +31,15 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
-/// Serves until a signal says otherwise; then gives running requests `grace`, or until a second signal.
+/// Serves until `stop` says otherwise; then gives running requests `grace`, or until it says so again.
 pub fn run(
     sockets: Vec<Socket>,
-    site: &Arc<Site>,
-    signals: &UnixStream,
+    host: &Arc<Host>,
+    stop: &UnixStream,
     grace: Duration,
 ) -> io::Result<()> {
+    stop.set_nonblocking(true)?;
+    sockets.iter().try_for_each(Socket::make_ready)?;
     let connections = Arc::new(Connections::default());
     // When descriptors run out, this one makes room to say so.
     let mut reserve = Some(spare_descriptor()?);
@@ -47,19 +48,19 @@ pub fn run(
             .iter()
             .map(|socket| PollFd::new(socket, PollFlags::IN))
             .collect();
-        polled.push(PollFd::new(signals, PollFlags::IN));
+        polled.push(PollFd::new(stop, PollFlags::IN));
         wait::ready(&mut polled, None)?;
         let ready: Vec<bool> = polled
             .iter()
             .map(|socket| !socket.revents().is_empty())
             .collect();
         drop(polled);
-        if is_told(signals) {
+        if matches!(told(stop), Some(0 | 1)) {
             break;
         }
         for (socket, _) in sockets.iter().zip(ready).filter(|(_, ready)| *ready) {
             match socket.accept() {
-                Ok((stream, endpoints)) => connections.start(stream, endpoints, site),
+                Ok((stream, endpoints)) => connections.start(stream, endpoints, host),
                 Err(error) if is_exhaustion(&error) => refuse_one(socket, &mut reserve),
                 // It went away again.
                 Err(_) => {}
@@ -68,8 +69,8 @@ pub fn run(
     }
     sockets.iter().for_each(Socket::remove);
     drop(sockets);
-    site.stopping.store(true, Ordering::Relaxed);
-    finish(site, signals, grace);
+    host.stop();
+    finish(host, stop, grace);
     Ok(())
 }
 
@@ -87,7 +88,7 @@ impl Drop for Counted {
 }
 
 impl Connections {
-    fn start(self: &Arc<Self>, stream: OwnedFd, endpoints: Endpoints, site: &Arc<Site>) {
+    fn start(self: &Arc<Self>, stream: OwnedFd, endpoints: Endpoints, host: &Arc<Host>) {
         let number = self.0.fetch_add(1, Ordering::Relaxed);
         let counted = Counted(self.clone());
         if number >= CONNECTIONS {
@@ -95,10 +96,10 @@ impl Connections {
         }
         // Kept for the case that no thread can be started.
         let copy = rustix::io::dup(&stream);
-        let site = site.clone();
+        let host = host.clone();
         let started = thread::Builder::new().stack_size(STACK).spawn(move || {
             let _counted = counted;
-            connection::serve(stream, &endpoints, &site);
+            connection::serve(stream, &endpoints, &host);
         });
         if let (Err(_), Ok(copy)) = (started, copy) {
             tell_busy(&copy, PATIENCE);
@@ -142,25 +143,25 @@ fn refuse_one(socket: &Socket, reserve: &mut Option<OwnedFd>) {
     }
 }
 
-/// Whether a signal has come; takes one.
-fn is_told(mut signals: &UnixStream) -> bool {
-    matches!(signals.read(&mut [0]), Ok(1))
+/// Takes one of the bytes that tell to end, if there is one; 0 where nobody is left to send any.
+fn told(mut stop: &UnixStream) -> Option<usize> {
+    stop.read(&mut [0]).ok()
 }
 
-/// Waits for the last requests; idle connections end with the process.
-fn finish(site: &Site, signals: &UnixStream, grace: Duration) {
+/// Waits for the last requests; idle connections end with the process, or by their own limit.
+fn finish(host: &Host, stop: &UnixStream, grace: Duration) {
     let wait_until = |deadline: Instant| {
         // A script may still have work of its own when its request is over.
-        let is_busy = || site.active.load(Ordering::Relaxed) > 0 || !site.children.is_empty();
+        let is_busy = || host.active.load(Ordering::Relaxed) > 0 || !host.slots.children.is_empty();
         while is_busy() && Instant::now() < deadline {
-            if is_told(signals) {
+            if told(stop) == Some(1) {
                 return;
             }
             thread::sleep(PAUSE);
         }
     };
     wait_until(Instant::now() + grace);
-    site.children.signal_all(Signal::TERM);
+    host.slots.children.signal_all(Signal::TERM);
     wait_until(Instant::now() + LAST_GRACE);
-    site.children.signal_all(Signal::KILL);
+    host.slots.children.signal_all(Signal::KILL);
 }

@@ -4,19 +4,19 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::access_log::Entry;
+use super::Host;
 use super::exchange::Exchange;
-use super::failure_page::refuse;
 use super::incoming::{Incoming, NoRequest, Rest, Turn};
+use super::log::Entry;
 use super::reply::Reply;
-use super::site::Site;
-use crate::gateway::Endpoints;
+use super::site::Request;
+use crate::cgi::Endpoints;
 use crate::http::head::{RequestHead, Version};
 use crate::http::response_head::Connection;
 use crate::http::{Fields, Refusal};
 
 /// Serves the connection to its end.
-pub fn serve(socket: OwnedFd, endpoints: &Endpoints, site: &Site) {
+pub fn serve(socket: OwnedFd, endpoints: &Endpoints, host: &Host) {
     let mut incoming = Incoming::new(socket);
     let mut turn = Turn::First;
     loop {
@@ -24,11 +24,11 @@ pub fn serve(socket: OwnedFd, endpoints: &Endpoints, site: &Site) {
             Ok(head) => head,
             Err(NoRequest::Closed) => return,
             Err(NoRequest::Refused(refusal)) => {
-                return refuse_and_close(incoming, &refusal, endpoints, site);
+                return refuse_and_close(incoming, &refusal, endpoints, host);
             }
         };
         let started = Instant::now();
-        let is_last = !head.keeps_alive() || site.stopping.load(Ordering::Relaxed);
+        let is_last = !head.keeps_alive() || host.is_stopping();
         let mut reply = Reply::to(
             &head,
             match is_last {
@@ -36,39 +36,40 @@ pub fn serve(socket: OwnedFd, endpoints: &Endpoints, site: &Site) {
                 false => Connection::KeepAlive,
             },
         );
-        let number = site.log.number();
-        let exchange = Exchange {
-            site,
-            endpoints,
-            head: &head,
+        let number = host.next_number();
+        let request = Request {
             number,
+            head: &head,
+            endpoints,
             started,
+            is_stopping: host.is_stopping(),
         };
-        site.active.fetch_add(1, Ordering::Relaxed);
+        let exchange = Exchange { host, request };
+        host.active.fetch_add(1, Ordering::Relaxed);
         let (status, rest) = exchange.run(&mut incoming, &mut reply);
-        site.active.fetch_sub(1, Ordering::Relaxed);
-        site.log.request(&Entry {
+        host.active.fetch_sub(1, Ordering::Relaxed);
+        host.site.is_over(&Entry {
             status,
             ..entry(&head, number, &reply, started, endpoints)
         });
         match status {
             None => return,
             Some(_) if reply.connection() == Connection::Close => return incoming.close(rest),
-            Some(_) if site.stopping.load(Ordering::Relaxed) => return incoming.close(rest),
+            Some(_) if host.is_stopping() => return incoming.close(rest),
             Some(_) => turn = Turn::Next,
         }
     }
 }
 
-fn refuse_and_close(incoming: Incoming, refusal: &Refusal, endpoints: &Endpoints, site: &Site) {
+fn refuse_and_close(incoming: Incoming, refusal: &Refusal, endpoints: &Endpoints, host: &Host) {
     let started = Instant::now();
     let mut reply = Reply::to_nobody();
-    let number = site.log.number();
-    let sent = refuse(&mut reply, refusal, Fields::default())
+    let number = host.next_number();
+    let sent = host
+        .site
+        .refuse(number, refusal, Fields::default(), &mut reply)
         .and_then(|()| reply.send_all(incoming.socket()));
-    site.log
-        .line(number, &format!("wsgi-cgi: {}", refusal.reason));
-    site.log.request(&Entry {
+    host.site.is_over(&Entry {
         number,
         method: "",
         target: b"-",

@@ -24,19 +24,19 @@ pub struct Reply {
     /// What was sent, for the log; None before the head.
     pub status: Option<u16>,
     /// How much of a body was sent.
-    pub bytes: u64,
+    pub(super) bytes: u64,
     /// How much of the body did not fit its length.
-    pub excess: u64,
+    pub(super) excess: u64,
 }
 
 impl Reply {
     /// For a request; `connection` is what both sides would agree to.
-    pub fn to(head: &RequestHead, connection: Connection) -> Self {
+    pub(super) fn to(head: &RequestHead, connection: Connection) -> Self {
         Self::with(head.method.clone(), head.version, connection)
     }
 
     /// For something that is no request: the connection ends with it.
-    pub fn to_nobody() -> Self {
+    pub(super) fn to_nobody() -> Self {
         Self::with(String::new(), Version::Http11, Connection::Close)
     }
 
@@ -55,17 +55,17 @@ impl Reply {
     }
 
     /// Whether the connection may carry another request after this answer.
-    pub fn connection(&self) -> Connection {
+    pub(super) fn connection(&self) -> Connection {
         self.connection
     }
 
     /// No other request follows; to be said before the head.
-    pub fn close_afterwards(&mut self) {
+    pub(super) fn close_afterwards(&mut self) {
         self.connection = Connection::Close;
     }
 
     /// The request's body has been read: what follows it is the next request.
-    pub fn body_is_read(&mut self, agreed: Connection) {
+    pub(super) fn body_is_read(&mut self, agreed: Connection) {
         self.connection = agreed;
     }
 
@@ -74,7 +74,7 @@ impl Reply {
         self.method == "HEAD"
     }
 
-    /// Writes the head. `length` is the body's, where it is known.
+    /// Writes the head; then comes the body, and [`Self::end`]. `length` is the body's, where it is known.
     pub fn begin(
         &mut self,
         status: u16,
@@ -120,7 +120,7 @@ impl Reply {
     }
 
     /// Whether the end of the body shows by itself, so that it can still be cut for the client to see.
-    pub fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         match self.framing {
             Framing::Chunked | Framing::Close => true,
             Framing::Length(_) => self.left > 0,
@@ -129,11 +129,11 @@ impl Reply {
     }
 
     /// Whether the client has all that it will get.
-    pub fn is_sent(&self) -> bool {
+    pub(super) fn is_sent(&self) -> bool {
         self.status.is_some() && !self.is_open() && !self.is_pending()
     }
 
-    /// The body is whole, if it has the length that was promised; gives how much is missing.
+    /// To be called behind the body's last piece; gives how much is missing of the length that was promised.
     pub fn end(&mut self) -> io::Result<u64> {
         if self.framing == Framing::Chunked {
             self.outgoing.push(chunked::END)?;
@@ -145,12 +145,12 @@ impl Reply {
     }
 
     /// The rest of the body does not exist: the connection ends, and the client sees that it is not whole.
-    pub fn cut(&mut self) {
+    pub(super) fn cut(&mut self) {
         self.connection = Connection::Close;
     }
 
     /// A whole response, untouched (NPH, RFC 3875 section 5).
-    pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.connection = Connection::Close;
         if self.status.is_none() {
             let digits = bytes.get(9..12).and_then(|code| str::from_utf8(code).ok());
@@ -168,23 +168,23 @@ impl Reply {
         self.body(body)
     }
 
-    /// Sends what the client takes; see [`Outgoing::send_some`].
-    pub fn send_some(&mut self, client: BorrowedFd<'_>) -> io::Result<bool> {
+    /// Sends what the client takes; gives whether it took anything.
+    pub(super) fn send_some(&mut self, client: BorrowedFd<'_>) -> io::Result<bool> {
         self.outgoing.send_some(client)
     }
 
     /// Sends all of it.
-    pub fn send_all(&mut self, client: BorrowedFd<'_>) -> io::Result<()> {
+    pub(super) fn send_all(&mut self, client: BorrowedFd<'_>) -> io::Result<()> {
         self.outgoing.send_all(client, limits::BODY_TIME)
     }
 
     /// Whether something waits for the client.
-    pub fn is_pending(&self) -> bool {
+    pub(super) fn is_pending(&self) -> bool {
         !self.outgoing.is_empty()
     }
 
     /// Whether nothing more should be written for now.
-    pub fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.outgoing.is_full()
     }
 

@@ -2,16 +2,15 @@
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags};
 
-use super::access_log::ScriptLines;
+use super::Host;
 use super::child::Child;
+use super::log::ScriptLines;
 use super::reply::Reply;
 use super::script_answer::{Ended, ScriptAnswer};
-use super::site::Site;
 use crate::http::limits;
 use crate::wait;
 
@@ -21,10 +20,10 @@ const PIECE: usize = 32 << 10;
 /// One child's exchange.
 pub struct Relay<'a> {
     pub child: &'a mut Child,
-    pub answer: ScriptAnswer,
+    pub answer: ScriptAnswer<'a>,
     pub reply: &'a mut Reply,
     pub client: BorrowedFd<'a>,
-    pub site: &'a Site,
+    pub host: &'a Host,
     pub lines: &'a mut ScriptLines,
     /// When the child is ended.
     pub deadline: Option<Instant>,
@@ -70,8 +69,7 @@ impl Relay<'_> {
             // The response is whole, however its script ends.
             false => None,
         };
-        let (lines, log) = (&*self.lines, &self.site.log);
-        let ended = self.answer.finish(self.reply, status, lines, log)?;
+        let ended = self.answer.finish(self.reply, status, self.lines)?;
         // Now, and not after the child has been waited for. A client that is gone shows later.
         let _ = self.reply.send_some(self.client);
         Ok(ended)
@@ -87,13 +85,13 @@ impl Relay<'_> {
             waiting.left.get_or_insert(now);
         }
         if self.deadline.is_some_and(|deadline| deadline <= now) {
-            self.child.show_stack();
+            self.child.is_late();
             return Ok(Round::Over(Ended::TimedOut));
         }
         let is_late =
             |since: Option<Instant>, limit| since.is_some_and(|since| since + limit <= now);
         let left = waiting.left.filter(|_| !self.reply.is_sent());
-        let half_closed = self.site.half_closed;
+        let half_closed = self.host.limits.half_closed;
         if half_closed.is_some_and(|limit| is_late(left, limit))
             || is_late(waiting.stalled, limits::BODY_TIME)
         {
@@ -107,7 +105,7 @@ impl Relay<'_> {
             match self.child.stdout.read(piece) {
                 Ok(0) => round = Round::OutputEnds,
                 Ok(count) => {
-                    if self.site.stopping.load(Ordering::Relaxed) {
+                    if self.host.is_stopping() {
                         self.reply.close_afterwards();
                     }
                     if let Some(ended) = self
@@ -163,7 +161,7 @@ impl Relay<'_> {
         let left = waiting.left.filter(|_| !has_all);
         let deadline = [
             self.deadline,
-            left.zip(self.site.half_closed)
+            left.zip(self.host.limits.half_closed)
                 .map(|(since, limit)| since + limit),
             waiting.stalled.map(|since| since + limits::BODY_TIME),
         ];
@@ -182,7 +180,7 @@ impl Relay<'_> {
         match self.child.stderr.read(piece) {
             Ok(count) if count > 0 => {
                 let bytes = piece.get(..count).unwrap_or_default();
-                self.lines.add(bytes, &self.site.log);
+                self.lines.add(bytes, &*self.host.site);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             _ => waiting.errors_end = true,
@@ -195,6 +193,6 @@ impl Relay<'_> {
         while !waiting.errors_end && matches!(wait::readable(&self.child.stderr, now), Ok(true)) {
             self.read_lines(waiting, piece);
         }
-        self.lines.finish(&self.site.log);
+        self.lines.finish(&*self.host.site);
     }
 }

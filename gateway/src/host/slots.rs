@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
 
+use super::child::Children;
 use crate::wait;
 
 /// Room for so many children, and a queue before it.
@@ -14,6 +15,8 @@ pub struct Slots {
     limit: usize,
     queue_limit: usize,
     state: Mutex<State>,
+    /// Those who run.
+    pub(super) children: Children,
 }
 
 #[derive(Default)]
@@ -42,6 +45,7 @@ impl Slots {
             limit,
             queue_limit,
             state: Mutex::default(),
+            children: Children::default(),
         }
     }
 
@@ -89,6 +93,12 @@ impl Slots {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    pub(super) fn children(&self) -> &Children {
+        &self.0.children
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::incoming::Incoming;
+use super::incoming::{Incoming, Received};
 use crate::http::chunked::Decoder;
 use crate::http::head::{Framing, RequestHead};
 use crate::http::{Refusal, limits};
@@ -99,10 +99,7 @@ fn filled_pipe(bytes: &[u8]) -> io::Result<OwnedFd> {
 }
 
 fn too_large(limit: u64) -> Refusal {
-    Refusal::new(
-        413,
-        format!("the body is larger than --max-body ({limit} bytes)"),
-    )
+    Refusal::new(413, format!("the body is larger than {limit} bytes"))
 }
 
 fn no_room(error: &io::Error) -> Refusal {
@@ -184,9 +181,9 @@ impl Store {
 
 fn more(incoming: &mut Incoming) -> Result<(), Failed> {
     match incoming.receive(Instant::now() + limits::BODY_TIME)? {
-        super::incoming::Received::More => Ok(()),
-        super::incoming::Received::End => Err(Failed::Gone),
-        super::incoming::Received::TooLate => Err(Failed::Refused(Refusal::new(
+        Received::More => Ok(()),
+        Received::End => Err(Failed::Gone),
+        Received::TooLate => Err(Failed::Refused(Refusal::new(
             408,
             "the body did not come in time",
         ))),

@@ -3,12 +3,12 @@
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::access_log::{AccessLog, ScriptLines};
 use super::child::{Author, Script};
-use super::failure_page::with_lines;
+use super::log::ScriptLines;
 use super::reply::Reply;
+use super::site::{Finish, Request, Site};
 use crate::cgi::response::{self, CgiResponse, Head};
 use crate::http::Fields;
 
@@ -29,34 +29,27 @@ pub enum Ended {
     ClientGone,
 }
 
-/// For Server-Timing.
-#[derive(Clone, Copy)]
-pub struct Timing {
-    /// When the request was there.
-    pub started: Instant,
-    /// How long starting the child took.
-    pub spawn: Duration,
-}
-
 /// One script's answer, as far as it has come.
-pub struct ScriptAnswer {
+pub struct ScriptAnswer<'a> {
     state: State,
     author: Author,
-    timing: Option<Timing>,
+    site: &'a dyn Site,
+    request: Request<'a>,
+    spawn: Duration,
 }
 
 enum State {
     Head(Vec<u8>),
     Body,
     /// A page that waits for the last lines.
-    Page(Head, Vec<u8>),
+    Page(Head, Vec<u8>, Finish),
     /// NPH (RFC 3875 section 5).
     Raw,
 }
 
-impl ScriptAnswer {
-    /// Of this script; `timing` goes into the response's head.
-    pub fn of(script: &Script, timing: Option<Timing>) -> Self {
+impl<'a> ScriptAnswer<'a> {
+    /// Of this script; `spawn` is how long starting it took.
+    pub fn of(script: &Script, site: &'a dyn Site, request: Request<'a>, spawn: Duration) -> Self {
         let state = match script.is_nph {
             true => State::Raw,
             false => State::Head(Vec::new()),
@@ -64,7 +57,9 @@ impl ScriptAnswer {
         Self {
             state,
             author: script.author,
-            timing,
+            site,
+            request,
+            spawn,
         }
     }
 
@@ -73,7 +68,7 @@ impl ScriptAnswer {
         match &mut self.state {
             State::Body => reply.body(bytes)?,
             State::Raw => reply.raw(bytes)?,
-            State::Page(_, page) => {
+            State::Page(_, page, _) => {
                 if page.len() < PAGE_LIMIT {
                     page.extend_from_slice(bytes);
                 }
@@ -98,8 +93,8 @@ impl ScriptAnswer {
     }
 
     fn begin(&self, reply: &mut Reply, head: Head) -> io::Result<State> {
-        if head.get("X-CGI-Failure").is_some() && !reply.is_head() {
-            return Ok(State::Page(head, Vec::new()));
+        if let Some(finish) = self.site.holds(&head).filter(|_| !reply.is_head()) {
+            return Ok(State::Page(head, Vec::new(), finish));
         }
         self.send_head(reply, &head, head.content_length)?;
         Ok(State::Body)
@@ -110,15 +105,7 @@ impl ScriptAnswer {
         for (name, value) in head.for_client() {
             fields.push(name.clone(), value.clone());
         }
-        if let Some(timing) = self.timing {
-            let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
-            let value = format!(
-                "spawn;dur={:.1}, total;dur={:.1}",
-                milliseconds(timing.spawn),
-                milliseconds(timing.started.elapsed())
-            );
-            fields.push("Server-Timing", value);
-        }
+        self.site.add_fields(&self.request, self.spawn, &mut fields);
         reply.begin(head.status, head.reason.as_deref(), &fields, length)
     }
 
@@ -128,7 +115,6 @@ impl ScriptAnswer {
         reply: &mut Reply,
         status: Option<ExitStatus>,
         lines: &ScriptLines,
-        log: &AccessLog,
     ) -> io::Result<Ended> {
         match &self.state {
             State::Head(begun) => {
@@ -139,8 +125,8 @@ impl ScriptAnswer {
                     Ok(_) => Ended::Invalid("its head is not whole".into()),
                 });
             }
-            State::Page(head, page) => {
-                let page = with_lines(page, lines.last());
+            State::Page(head, page, finish) => {
+                let page = finish(page, &lines.last().collect::<Vec<_>>());
                 self.send_head(reply, head, Some(page.len() as u64))?;
                 reply.body(&page)?;
             }
@@ -152,17 +138,12 @@ impl ScriptAnswer {
             }
             State::Body | State::Raw => {}
         }
-        let say = |text: &str| log.line(lines.number(), &format!("wsgi-cgi: {text}"));
-        self.end_body(reply, status, say)?;
+        self.end_body(reply, status)?;
         Ok(Ended::Answered)
     }
 
-    fn end_body(
-        &self,
-        reply: &mut Reply,
-        status: Option<ExitStatus>,
-        say: impl Fn(&str),
-    ) -> io::Result<()> {
+    fn end_body(&self, reply: &mut Reply, status: Option<ExitStatus>) -> io::Result<()> {
+        let say = |text: &str| self.site.host_says(self.request.number, text);
         let is_cut = status.is_some_and(|status| match self.author {
             Author::Ourselves => !status.success(),
             // An exit status of 1 may mean anything; a signal does not.

@@ -1,0 +1,294 @@
+//! A script that runs: how it is started, ended, and waited for, with all that it has started.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{self, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+
+use super::slots::Slot;
+use crate::cgi::Variables;
+use crate::wait;
+
+/// How long a child that was told to end may take; one of ours needs up to two seconds to end its application.
+const GRACE: Duration = Duration::from_secs(3);
+/// Between the end of a response and the end of its process.
+const MOMENT: Duration = Duration::from_millis(50);
+/// The stack of a thread that only waits.
+const SMALL_STACK: usize = 64 << 10;
+
+/// What is started for a request.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// The program, absolute: it is started in another folder.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Where it is started (RFC 3875 section 7.2).
+    pub directory: PathBuf,
+    /// Its variables besides the request's, which win. There are no others.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Its output is a whole HTTP response (section 5).
+    pub is_nph: bool,
+    /// Whose program it is.
+    pub author: Author,
+}
+
+/// Who answers for what a script does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Author {
+    /// It was made for this host: an exit status other than 0 says that its response is not whole. It keeps the time
+    /// limit itself, and gets five seconds more.
+    Ourselves,
+    /// Somebody else: an exit status may mean anything.
+    Other,
+}
+
+/// A process that was started elsewhere, and answers one request. It leads a process group.
+pub trait Process: Send {
+    /// Its number, which is its group's.
+    fn pid(&self) -> Pid;
+
+    /// A descriptor that can be read when it has ended (pidfd_open(2)).
+    fn descriptor(&self) -> BorrowedFd<'_>;
+
+    /// How it ended; None if it has not, or nobody knows.
+    fn status(&mut self) -> Option<ExitStatus>;
+
+    /// Signals its group.
+    fn signal(&self, signal: Signal) {
+        signal_group(self.pid(), self.descriptor(), signal);
+    }
+
+    /// It has taken too long: what is to be done before it is told to end.
+    fn is_late(&self) {}
+
+    /// Why it gave no response, where it can say so better than its response.
+    fn failure(&mut self) -> Option<Box<dyn Error + Send + Sync>> {
+        None
+    }
+}
+
+/// Signals the group of a process that may have ended: its number is its own as long as its descriptor is not
+/// ready.
+pub fn signal_group(pid: Pid, process: impl AsFd, signal: Signal) {
+    if matches!(wait::readable(process, Some(Instant::now())), Ok(false)) {
+        let _ = kill_process_group(pid, signal);
+    }
+}
+
+/// The process groups that are running, to be ended with the listener; those that others started by their descriptors.
+#[derive(Default)]
+pub(super) struct Children(Mutex<HashMap<Pid, Option<OwnedFd>>>);
+
+/// A script that runs.
+pub struct Child {
+    running: Running,
+    group: Pid,
+    /// Kept until the process is gone.
+    slot: Slot,
+    /// Its response.
+    pub(super) stdout: File,
+    /// Its complaints.
+    pub(super) stderr: File,
+}
+
+enum Running {
+    /// A child of this process.
+    Own(process::Child),
+    /// Somebody else's.
+    Other(Box<dyn Process>),
+}
+
+impl Slot {
+    /// Starts a script in a process group of its own, with its variables and these, and nothing else.
+    pub fn spawn(self, script: &Script, variables: &Variables, body: OwnedFd) -> io::Result<Child> {
+        let text = |(name, value): &(Vec<u8>, Vec<u8>)| {
+            (
+                OsStr::from_bytes(name).to_owned(),
+                OsStr::from_bytes(value).to_owned(),
+            )
+        };
+        let mut process = Command::new(&script.program)
+            .args(&script.arguments)
+            .env_clear()
+            .envs(script.environment.iter().map(|(name, value)| (name, value)))
+            .envs(variables.iter().map(text))
+            .current_dir(&script.directory)
+            .process_group(0)
+            .stdin(body)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let group = Pid::from_child(&process);
+        let (Some(stdout), Some(stderr)) = (process.stdout.take(), process.stderr.take()) else {
+            return Err(io::Error::other("the child has no pipes"));
+        };
+        self.children().lock().insert(group, None);
+        Ok(Child {
+            running: Running::Own(process),
+            group,
+            slot: self,
+            stdout: OwnedFd::from(stdout).into(),
+            stderr: OwnedFd::from(stderr).into(),
+        })
+    }
+
+    /// Takes up a process that was started elsewhere, and writes its response and its complaints into these pipes.
+    pub fn adopt(
+        self,
+        process: Box<dyn Process>,
+        [stdout, stderr]: [OwnedFd; 2],
+    ) -> io::Result<Child> {
+        let group = process.pid();
+        let descriptor = process.descriptor().try_clone_to_owned()?;
+        self.children().lock().insert(group, Some(descriptor));
+        Ok(Child {
+            running: Running::Other(process),
+            group,
+            slot: self,
+            stdout: stdout.into(),
+            stderr: stderr.into(),
+        })
+    }
+}
+
+impl Children {
+    /// Tells every one of them to end, or ends it.
+    pub(super) fn signal_all(&self, signal: Signal) {
+        for (group, process) in self.lock().iter() {
+            match process {
+                None => drop(kill_process_group(*group, signal)),
+                Some(process) => signal_group(*group, process, signal),
+            }
+        }
+    }
+
+    /// Whether none is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Pid, Option<OwnedFd>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Child {
+    /// Whether this process started it.
+    pub(super) fn is_own(&self) -> bool {
+        matches!(self.running, Running::Own(_))
+    }
+
+    /// How it ended, if it does so now that its response is over; None if it has work left. The kernel closes
+    /// a process's descriptors a moment before it can be waited for.
+    pub(super) fn status(&mut self) -> Option<ExitStatus> {
+        for _ in 0..3 {
+            if let Some(status) = self.status_now() {
+                return Some(status);
+            }
+            thread::yield_now();
+        }
+        self.ends_until(Instant::now() + MOMENT);
+        self.status_now()
+    }
+
+    fn status_now(&mut self) -> Option<ExitStatus> {
+        match &mut self.running {
+            Running::Own(process) => process.try_wait().ok().flatten(),
+            Running::Other(process) => process.status(),
+        }
+    }
+
+    /// Why there is no response from somebody else's process.
+    pub(super) fn failure(&mut self) -> Option<Box<dyn Error + Send + Sync>> {
+        match &mut self.running {
+            Running::Own(_) => None,
+            Running::Other(process) => process.failure(),
+        }
+    }
+
+    fn ends_until(&self, deadline: Instant) -> bool {
+        let ends =
+            |process: BorrowedFd<'_>| matches!(wait::readable(process, Some(deadline)), Ok(true));
+        match &self.running {
+            Running::Own(_) => pidfd_open(self.group, PidfdFlags::empty())
+                .is_ok_and(|process| ends(process.as_fd())),
+            Running::Other(process) => ends(process.descriptor()),
+        }
+    }
+
+    /// Waits for its end.
+    fn wait(&mut self) {
+        match &mut self.running {
+            Running::Own(process) => drop(process.wait()),
+            Running::Other(process) => drop(wait::readable(process.descriptor(), None)),
+        }
+    }
+
+    /// Lets go of a child whose response is over: it may still have work of its own.
+    pub(super) fn leave(mut self) {
+        if self.status().is_none() {
+            self.in_background(Self::wait);
+        }
+    }
+
+    /// It has taken too long. A child of this process is simply ended.
+    pub(super) fn is_late(&self) {
+        if let Running::Other(process) = &self.running {
+            process.is_late();
+        }
+    }
+
+    /// Ends a child and its group: politely, then not.
+    pub(super) fn end(self) {
+        self.signal(Signal::TERM);
+        self.in_background(|child| {
+            child.ends_until(Instant::now() + GRACE);
+            // What it has started does not outlive it: the group's number is ours until the child is reaped.
+            child.signal(Signal::KILL);
+            child.wait();
+        });
+    }
+
+    fn signal(&self, signal: Signal) {
+        match &self.running {
+            Running::Own(_) => drop(kill_process_group(self.group, signal)),
+            Running::Other(process) => process.signal(signal),
+        }
+    }
+
+    /// Waiting for a process must not keep a connection from its next request.
+    fn in_background(self, work: impl FnOnce(&mut Self) + Send + 'static) {
+        let shared = Arc::new(Mutex::new(Some((self, work))));
+        let task = shared.clone();
+        let run = move || {
+            let taken = task.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some((mut child, work)) = taken {
+                work(&mut child);
+            }
+        };
+        let spawned = thread::Builder::new()
+            .stack_size(SMALL_STACK)
+            .spawn(run.clone());
+        if spawned.is_err() {
+            run();
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.slot.children().lock().remove(&self.group);
+    }
+}

@@ -1,0 +1,161 @@
+//! The listener: HTTP/1.1 from clients, a process for each request, and its response back.
+
+mod body;
+mod child;
+mod connection;
+mod exchange;
+mod incoming;
+mod listener;
+mod log;
+mod outgoing;
+mod program;
+mod relay;
+mod reply;
+mod script_answer;
+mod site;
+mod slots;
+mod sockets;
+mod trouble;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+pub use rustix::process::{Pid, Signal};
+
+pub use self::child::{Author, Child, Process, Script, signal_group};
+pub use self::log::Entry;
+pub use self::program::Program;
+pub use self::reply::Reply;
+pub use self::site::{Finish, Request, Site};
+pub use self::slots::Slot;
+pub use self::sockets::{Socket, endpoints};
+pub use self::trouble::{Cause, Failure, Trouble};
+
+use self::slots::Slots;
+use crate::cgi::Endpoints;
+
+/// What hosts programs over HTTP/1.1.
+///
+/// A request's body is read whole before its process is started, and a response that the client does not take is kept:
+/// a slow client holds no process. A client that leaves ends its process, with all that this has started.
+///
+/// How strictly requests are read, and how long clients may take, is in [`http::limits`](crate::http::limits).
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use std::net::{TcpListener, TcpStream};
+/// use std::thread;
+///
+/// use wsgi_cgi_gateway::host::{Host, Limits, Program};
+///
+/// let mut program = Program::new("/bin/sh").script_name("/hello");
+/// let page = "echo Content-Type: text/plain; echo; echo \"Hello from $SCRIPT_NAME to $PATH_INFO\"";
+/// program.script.arguments = vec!["-c".into(), page.into()];
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let address = listener.local_addr()?;
+/// thread::spawn(|| Host::new(program, Limits::default()).serve(listener));
+///
+/// let mut client = TcpStream::connect(address)?;
+/// client.write_all(b"GET /hello/you HTTP/1.0\r\n\r\n")?;
+/// let mut answer = String::new();
+/// client.read_to_string(&mut answer)?;
+/// assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"));
+/// assert!(answer.ends_with("\r\n\r\nHello from /hello to /you\n"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Host {
+    site: Box<dyn Site>,
+    limits: Limits,
+    slots: Arc<Slots>,
+    /// Requests that are being answered.
+    active: AtomicUsize,
+    /// No request comes after the present ones.
+    stopping: AtomicBool,
+    number: AtomicU64,
+}
+
+/// How much a [`Host`] does at once, and how long it waits for its scripts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How many processes run at once.
+    pub processes: usize,
+    /// How many requests wait for one; more are answered 503.
+    pub queue: usize,
+    /// The largest body of a request, in bytes; a larger one is answered 413.
+    pub body: u64,
+    /// How long an answer may take; then its process group is ended, and the answer is 504. None: for ever.
+    pub time: Option<Duration>,
+    /// How long a client that has ended its own side still gets something; None where that end means nothing.
+    pub half_closed: Option<Duration>,
+}
+
+impl Default for Limits {
+    /// Twice as many processes as cores, and 16 requests waiting for each; 1 GiB; one minute; one second.
+    fn default() -> Self {
+        let processes = thread::available_parallelism().map_or(2, |cores| 2 * cores.get());
+        Self {
+            processes,
+            queue: 16 * processes,
+            body: 1 << 30,
+            time: Some(Duration::from_secs(60)),
+            half_closed: Some(Duration::from_secs(1)),
+        }
+    }
+}
+
+impl Host {
+    /// For this site. Nothing happens yet.
+    pub fn new(site: impl Site + 'static, limits: Limits) -> Self {
+        Self {
+            site: Box::new(site),
+            slots: Arc::new(Slots::new(limits.processes, limits.queue)),
+            limits,
+            active: AtomicUsize::new(0),
+            stopping: AtomicBool::new(false),
+            number: AtomicU64::new(0),
+        }
+    }
+
+    /// Serves a listener as long as this process lives. One thread runs for each connection, and one for each process
+    /// that outlives its response.
+    pub fn serve(self, listener: impl Into<Socket>) -> io::Result<()> {
+        let (_never, stop) = UnixStream::pair()?;
+        self.serve_until(vec![listener.into()], &stop, Duration::ZERO)
+    }
+
+    /// Serves listeners until `stop` has a byte to read, or its other end is closed. Then no connection is accepted any
+    /// more; requests that run have `grace` to end, or until another byte comes. What is left is ended by SIGTERM, and
+    /// three seconds later by SIGKILL.
+    pub fn serve_until(
+        self,
+        listeners: Vec<Socket>,
+        stop: &UnixStream,
+        grace: Duration,
+    ) -> io::Result<()> {
+        listener::run(listeners, &Arc::new(self), stop, grace)
+    }
+
+    /// Serves one connection to its end.
+    pub fn serve_connection(&self, socket: OwnedFd, endpoints: &Endpoints) {
+        connection::serve(socket, endpoints, self);
+    }
+
+    /// From here on, each connection ends with the request that it is at.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    fn next_number(&self) -> u64 {
+        self.number.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}

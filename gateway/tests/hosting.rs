@@ -1,0 +1,310 @@
+//! The listener over real sockets, with real CGI programs: what somebody gets who hosts one by this crate.
+#![cfg(test)]
+
+use std::env;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use wsgi_cgi_gateway::host::{Host, Limits, Program};
+
+const HERE: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A host that serves a program of this folder, until it is dropped.
+struct Hosted {
+    address: SocketAddr,
+    /// Its lines on stderr.
+    lines: Receiver<String>,
+    stop: Option<UnixStream>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+/// Passes each write on.
+struct Lines(Sender<String>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = self
+            .0
+            .send(String::from_utf8_lossy(bytes).trim_end().to_owned());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Hosted {
+    fn new(program: &str, limits: Limits) -> Self {
+        Self::with(program, limits, |program| program)
+    }
+
+    fn with(program: &str, limits: Limits, more: impl FnOnce(Program) -> Program) -> Self {
+        let (sender, lines) = channel();
+        let program = Program::new(Path::new(HERE).join("tests").join(program));
+        let program = more(program.script_name("/kinds/").stderr(Lines(sender)));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = UnixStream::pair().unwrap();
+        let host = Host::new(program, limits);
+        let grace = Duration::from_secs(60);
+        let serve = move || host.serve_until(vec![listener.into()], &stopped, grace);
+        Self {
+            address,
+            lines,
+            stop: Some(stop),
+            thread: Some(thread::spawn(serve)),
+        }
+    }
+
+    /// Sends these bytes and reads to the end of the connection.
+    fn raw(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+
+    fn get(&self, path: &str) -> String {
+        self.raw(&format!(
+            "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+        ))
+    }
+
+    #[track_caller]
+    fn check(&self, path: &str, start: &str, end: &str) {
+        let answer = self.get(path);
+        assert!(
+            answer.starts_with(start) && answer.ends_with(end),
+            "{path}: {answer}"
+        );
+    }
+
+    fn line(&self) -> String {
+        self.lines.recv_timeout(Duration::from_secs(60)).unwrap()
+    }
+}
+
+impl Drop for Hosted {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(matches!(ended, Some(Ok(Ok(())))) || thread::panicking());
+    }
+}
+
+#[test]
+fn every_kind_of_response() {
+    let host = Hosted::new("kinds.cgi", Limits::default());
+    host.check(
+        "/kinds/document?a",
+        "HTTP/1.1 202 Taken\r\n",
+        "\r\n\r\n5\r\nGET a\r\n0\r\n\r\n",
+    );
+    host.check(
+        "/kinds/length",
+        "HTTP/1.1 200 OK\r\n",
+        "\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfour",
+    );
+    host.check(
+        "/kinds/local",
+        "HTTP/1.1 202 Taken\r\n",
+        "\r\nGET from=local\r\n0\r\n\r\n",
+    );
+    let answer = host.get("/kinds/client");
+    assert!(
+        answer.starts_with("HTTP/1.1 302 Found\r\n")
+            && answer.contains("\r\nLocation: http://example.org/\r\n")
+    );
+    host.check(
+        "/kinds/circle",
+        "HTTP/1.1 502 Bad Gateway\r\n",
+        "\nThe page could not be made.\n",
+    );
+    host.check(
+        "/elsewhere",
+        "HTTP/1.1 404 Not Found\r\n",
+        "\nThere is nothing at this address.\n",
+    );
+    host.check("/kindsmore", "HTTP/1.1 404 Not Found\r\n", "\n");
+    let whole = Hosted::new("nph-whole.cgi", Limits::default());
+    assert_eq!(
+        whole.get("/kinds/"),
+        "HTTP/1.1 299 Mine\r\nX-Own: yes\r\n\r\nall of it"
+    );
+}
+
+#[test]
+fn a_body_comes_whole_and_a_connection_carries_several_requests() {
+    let limits = Limits {
+        body: 5,
+        ..Limits::default()
+    };
+    let host = Hosted::new("kinds.cgi", limits);
+    let chunked = "POST /kinds/body HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n";
+    let known =
+        "POST /kinds/body HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi";
+    let answers = host.raw(&format!("{chunked}{known}"));
+    let end = "Content-Length: 5\r\nConnection: keep-alive\r\n\r\nhello";
+    let (_, next) = answers.split_once(end).unwrap();
+    assert!(next.starts_with("HTTP/1.1 200 OK\r\n"), "{answers}");
+    assert!(next.ends_with("Connection: close\r\n\r\nhi"), "{answers}");
+    let expecting = known.replace("\r\n\r\nhi", "\r\nExpect: 100-continue\r\n\r\n");
+    let mut stream = TcpStream::connect(host.address).unwrap();
+    stream.write_all(expecting.as_bytes()).unwrap();
+    let mut line = String::new();
+    BufReader::new(&stream).read_line(&mut line).unwrap();
+    assert_eq!(line, "HTTP/1.1 100 Continue\r\n");
+    let answer = host.raw("POST /kinds/body HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    let answer = host.raw(
+        "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    );
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+}
+
+#[test]
+fn the_environment_is_the_requests_and_what_is_named() {
+    let host = Hosted::with("kinds.cgi", Limits::default(), |program| {
+        program
+            .variable("NAMED", "yes")
+            .variable("REQUEST_METHOD", "no")
+    });
+    let answer = host.get("/kinds/environment");
+    for line in [
+        "NAMED=yes",
+        "REQUEST_METHOD=GET",
+        "SCRIPT_NAME=/kinds",
+        "PATH_INFO=/environment",
+        "HTTP_HOST=h",
+    ] {
+        assert!(answer.contains(&format!("\n{line}\n")), "{line}: {answer}");
+    }
+    assert!(!answer.contains("\nCARGO"), "{answer}");
+}
+
+#[test]
+fn complaints_go_to_the_writer_and_not_to_the_client() {
+    let host = Hosted::new("kinds.cgi", Limits::default());
+    host.check(
+        "/kinds/nothing",
+        "HTTP/1.1 502 ",
+        "\nThe page could not be made.\n",
+    );
+    assert_eq!(host.line(), "a complaint");
+    assert_eq!(
+        host.line(),
+        "#1 the script's answer is no CGI response: it wrote nothing"
+    );
+}
+
+#[test]
+fn what_is_late_is_ended_with_all_that_it_started() {
+    let limits = Limits {
+        time: Some(Duration::from_millis(300)),
+        ..Limits::default()
+    };
+    let host = Hosted::new("kinds.cgi", limits);
+    host.check("/kinds/late", "HTTP/1.1 504 ", "\n");
+    let line = host.line();
+    let process = line.strip_prefix("sleeps as ").unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    // Gone, or about to be reaped by whoever does that here.
+    while fs::read_to_string(format!("/proc/{process}/stat"))
+        .is_ok_and(|stat| !stat.contains(") Z "))
+    {
+        assert!(Instant::now() < deadline, "{process} still runs");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_request_that_runs_is_finished_and_the_next_one_waits_or_is_sent_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let flag = folder.path().join("flag");
+    let limits = Limits {
+        processes: 1,
+        queue: 0,
+        ..Limits::default()
+    };
+    let mut host = Hosted::with("kinds.cgi", limits, |program| {
+        program.variable("FLAG", &flag)
+    });
+    let mut stream = TcpStream::connect(host.address).unwrap();
+    stream
+        .write_all(b"GET /kinds/waits HTTP/1.0\r\n\r\n")
+        .unwrap();
+    let mut answer = BufReader::new(stream);
+    let mut line = String::new();
+    while line != "begun\n" {
+        line.clear();
+        assert!(answer.read_line(&mut line).unwrap() > 0);
+    }
+    let busy = host.get("/kinds/document");
+    assert!(
+        busy.starts_with("HTTP/1.1 503 ") && busy.contains("\r\nRetry-After: 5\r\n"),
+        "{busy}"
+    );
+    drop(host.stop.take());
+    fs::write(&flag, "").unwrap();
+    line.clear();
+    answer.read_to_string(&mut line).unwrap();
+    assert_eq!(line, "ended\n");
+}
+
+#[test]
+fn the_example_serves_its_script() {
+    let cargo = Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "-q",
+            "--locked",
+            "-p",
+            "wsgi-cgi-gateway",
+            "--example",
+            "hello",
+        ])
+        .status();
+    assert!(cargo.unwrap().success());
+    let built = env::current_exe().unwrap();
+    let example = built
+        .parent()
+        .and_then(Path::parent)
+        .unwrap()
+        .join("examples/hello");
+    let mut running = Command::new(example)
+        .arg("127.0.0.1:0")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let stderr = running.stderr.take().unwrap();
+    BufReader::new(stderr).read_line(&mut line).unwrap();
+    let address = line
+        .trim_end()
+        .strip_prefix("http://")
+        .unwrap()
+        .strip_suffix("/hello")
+        .unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream
+        .write_all(b"GET /hello/you?a=b HTTP/1.0\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    running.kill().unwrap();
+    running.wait().unwrap();
+    let page = "Hello from /hello, 127.0.0.1.\nYou asked for /you with the query \"a=b\".\n";
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with(page),
+        "{answer}"
+    );
+}
