@@ -1,8 +1,8 @@
 //! The ways in: each builds a request, runs it, and delivers the response.
 
-mod application;
+pub mod application;
 pub mod cgi;
-mod interpreter;
+pub mod interpreter;
 pub mod lambda;
 pub mod limited;
 pub mod request;
