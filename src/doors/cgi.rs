@@ -8,7 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use contract::codes::Code;
-use contract::handover::{BodyLength, ByteCode, Job, Observed, ResponseForm, Runs, Source, Verbosity};
+use contract::handover::{
+    BodyLength, ByteCode, Job, Observed, ResponseForm, Runs, Source, Verbosity,
+};
 use contract::outcome::Outcome;
 use contract::report::{self, Asked, Failure};
 use rustix::time::{ClockId, clock_gettime};

@@ -34,12 +34,7 @@ pub enum Notes {
 }
 
 /// The events of processes that are started.
-pub const PROCESSES: [&str; 4] = [
-    "subprocess.Popen",
-    "os.fork",
-    "os.posix_spawn",
-    "os.system",
-];
+pub const PROCESSES: [&str; 4] = ["subprocess.Popen", "os.fork", "os.posix_spawn", "os.system"];
 
 /// From here on, it is heard.
 pub fn begin(py: Python<'_>, notes: Notes) -> PyResult<()> {
