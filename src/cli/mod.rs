@@ -26,6 +26,7 @@ mod serve;
 mod warm;
 mod watchdog;
 
+pub use check::parse_check;
 pub use config::parse_config;
 pub use lambda::parse_lambda;
 pub use request::parse_request;

@@ -5,6 +5,7 @@ pub mod cgi;
 pub mod interpreter;
 pub mod lambda;
 pub mod limited;
+pub mod other_user;
 pub mod request;
 pub mod serve;
 mod template;
