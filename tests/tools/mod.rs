@@ -1,0 +1,3 @@
+//! The tools for people.
+
+mod explain;
