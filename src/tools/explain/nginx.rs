@@ -9,8 +9,8 @@ pub const TOPICS: &[Topic] = &[
             "upstream prematurely closed fastcgi stdout",
             "upstream prematurely closed fastcgi request",
         ],
-        "the script behind fcgiwrap ended without a response",
-        "It crashed, could not be started, or left a body unread that is larger than a pipe holds: fcgiwrap then gives up. The visitor sees 502. The script's own words stand before it as `FastCGI sent in stderr`.",
+        "what the script behind fcgiwrap wrote ended before its headers were whole",
+        "It wrote a page without headers, or ended in the middle of them; or it left a body unread that is larger than a pipe holds, and fcgiwrap gave up. The visitor sees 502. A script that writes nothing at all gets fcgiwrap's own 502, without this line. The script's words for the log stand in fcgiwrap's journal, or here as `FastCGI sent in stderr`.",
         "read those words and give them to wsgi-cgi explain; wsgi-cgi reads what an application leaves of the body",
     ),
     topic(

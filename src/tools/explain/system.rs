@@ -15,6 +15,8 @@ pub const TOPICS: &[Topic] = &[
         &[
             "env: '*\\r': no such file or directory",
             "\\r': no such file or directory",
+            // mod_cgi logs each write of a script as a line.
+            "stderr from *: '*\\r'",
             "^m: bad interpreter",
             "\\r: bad interpreter",
         ],
@@ -67,6 +69,8 @@ pub const TOPICS: &[Topic] = &[
             "no such file or directory*exec of",
             "exec of * failed (no such file",
             "no such file or directory: ah01241",
+            ".cgi: no such file or directory",
+            ".py: no such file or directory",
         ],
         "the script is there, but the program of its #! line is not",
         "The kernel says this of the interpreter, not of the script. The path is wrong on this machine, or the line ends with CR LF.",
