@@ -100,9 +100,10 @@ pub fn append(log: &Path, bytes: &[u8]) {
         .open(log)
         .and_then(|mut file| file.write_all(bytes));
     if let Err(error) = written {
+        let reason = format!("{}: {error}", log.display());
         let line = format!(
-            "wsgi-cgi: cannot write to the error log {}: {error}\n",
-            log.display()
+            "wsgi-cgi: {}\n",
+            Failure::new(Code::LOG_NOT_WRITTEN, reason)
         );
         let _ = io::stderr().write_all(line.as_bytes());
     }

@@ -28,6 +28,7 @@ mod watchdog;
 
 pub use check::parse_check;
 pub use config::parse_config;
+pub use explain::{ExplainPlan, parse_explain};
 pub use lambda::parse_lambda;
 pub use request::parse_request;
 pub use serve::{parse_inetd, parse_serve};
@@ -51,7 +52,7 @@ Other commands, each with its own --help:
   wsgi-cgi check APP                                     what would go wrong under a web server, and what to do
   wsgi-cgi config SERVER APP                             a server's configuration, ready to paste
   wsgi-cgi init [DIR]                                    a script and settings for the application in a folder
-  wsgi-cgi explain CODE|MESSAGE                          cause and remedy of an error
+  wsgi-cgi explain CODE|MESSAGE|-                        cause and remedy of an error, or of those in a log
   wsgi-cgi serve APP|DIR                                 an HTTP listener, one process per request
   wsgi-cgi request APP [PATH]                            one request from the shell, as curl would send it
   wsgi-cgi inetd APP                                     one HTTP request on standard input (inetd, systemd)
