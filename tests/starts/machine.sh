@@ -16,6 +16,8 @@ mount -t tmpfs tmpfs /home
 mount -t tmpfs tmpfs /tmp
 chmod 1777 /tmp
 install -m 755 /mnt/wsgi-cgi /usr/local/bin/wsgi-cgi
+# What a page installs is there; a newer version, should there be one, cannot be reached.
+echo 'APT::Get::Upgrade "false";' >/etc/apt/apt.conf.d/99-as-it-is
 # The person who reads the page.
 useradd --create-home --shell /bin/sh you
 echo 'you ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/you

@@ -82,5 +82,30 @@ fn follow(page: &str) {
 
 #[test]
 fn apache() {
-    follow("/tmp/page.md");
+    follow("docs/start/apache.md");
+}
+
+#[test]
+fn lighttpd() {
+    follow("docs/start/lighttpd.md");
+}
+
+#[test]
+fn nginx() {
+    follow("docs/start/nginx.md");
+}
+
+#[test]
+fn systemd() {
+    follow("docs/start/systemd.md");
+}
+
+#[test]
+fn lambda() {
+    follow("docs/start/lambda.md");
+}
+
+#[test]
+fn openfaas() {
+    follow("docs/start/openfaas.md");
 }

@@ -62,7 +62,7 @@ fn steps_of(text: &str) -> Vec<Step> {
 
 /// A script that does it all, in one shell, and fails where a command does or a line is missing.
 pub fn script(steps: &[Step]) -> String {
-    let mut script = String::from("set -eu\ntrap 'cat /tmp/step >&2' EXIT\n");
+    let mut script = String::from("set -eu\nexec 3>&1 4>&2\ntrap 'cat /tmp/step >&4' EXIT\n");
     for step in steps {
         script += &match step {
             Step::File { name, text } => {
@@ -77,9 +77,7 @@ pub fn script(steps: &[Step]) -> String {
                     })
                     .collect();
                 // `set -v` shows what was typed, and the end of the block takes the output back.
-                format!(
-                    "exec 3>&1 4>&2 >/tmp/step 2>&1\nset -v\n{text}set +v\nexec >&3 2>&4\n{looks}"
-                )
+                format!("exec >/tmp/step 2>&1\nset -v\n{text}set +v\nexec >&3 2>&4\n{looks}")
             }
         };
     }
