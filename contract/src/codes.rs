@@ -194,6 +194,10 @@ codes! {
     TOO_BUSY "WC084" "503 Service Unavailable", ApplicationFailed;
         "too many requests are waiting";
         "come again later; more of them run at once with --max-processes, more of them wait with --max-queue"
+
+    CANNOT_CONFIGURE "WC095" FAILED, BadUsage;
+        "the configuration cannot be written";
+        "the message names what is in the way: choose another name, place or server; wsgi-cgi config alone lists the servers"
 }
 
 #[cfg(test)]

@@ -25,7 +25,8 @@ mod serve;
 mod warm;
 mod watchdog;
 
-pub use config::parse_config;
+pub use config::{is_url_path, parse_config};
+pub use init::parse_init;
 pub use lambda::parse_lambda;
 pub use request::parse_request;
 pub use serve::{parse_inetd, parse_serve};
