@@ -30,6 +30,12 @@ Examples:
 #[derive(Parser)]
 #[command(name = "wsgi-cgi config", bin_name = "wsgi-cgi config", about = ABOUT, after_help = DETAILS, args_override_self = true)]
 struct ConfigLine {
+    /// What the configuration is for; without one, they are listed
+    #[arg(value_name = "SERVER", value_enum, hide_possible_values = true)]
+    server: Option<Server>,
+    /// The application
+    #[arg(value_name = "APP")]
+    application: Option<OsString>,
     /// Write the files into this folder, instead of showing them
     #[arg(long, value_name = "DIR", help_heading = "Writing")]
     output: Option<PathBuf>,
@@ -40,12 +46,6 @@ struct ConfigLine {
     mount: MountOptions,
     #[command(flatten, next_help_heading = "The application")]
     options: Options,
-    /// What the configuration is for
-    #[arg(value_name = "SERVER", value_enum, hide_possible_values = true)]
-    server: Option<Server>,
-    /// The application
-    #[arg(value_name = "APP")]
-    application: Option<OsString>,
 }
 
 /// Where the application is to be.
@@ -155,6 +155,11 @@ fn url_path(text: &str) -> Result<String, String> {
             Err("not a path such as /shop: letters, digits and - . _ ~ between slashes".into())
         }
     }
+}
+
+/// Whether `url` is one, or empty for the root.
+pub fn is_url_path(url: &str) -> bool {
+    url.is_empty() || url_path(url).is_ok_and(|path| path == url)
 }
 
 fn host_name(text: &str) -> Result<String, String> {

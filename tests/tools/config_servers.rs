@@ -227,7 +227,12 @@ fn site(
     framework: Framework,
     url: &str,
 ) -> Site {
-    let name = format!("site-{number}");
+    let name = match (deployment, number) {
+        // Names that each server reads in its own way.
+        (ApacheCgid | Lighttpd | Caddy | Systemd, 0) => "it's 50%% \"of\" $all, #1".to_owned(),
+        (Nginx | NginxProxy | HtaccessCgid, 0) => "it's 50%% \"of\" all, #1".to_owned(),
+        _ => format!("site-{number}"),
+    };
     let is_folder = matches!(deployment, HtaccessCgid | HtaccessCgi);
     // With .htaccess, the application lies among the site's files.
     let folder = match is_folder {
@@ -240,7 +245,7 @@ fn site(
     deploy(framework, &folder);
     let files = match is_folder {
         true => folder.clone(),
-        false => root.join("written").join(&name),
+        false => root.join("written").join(number.to_string()),
     };
     let port = free_port();
     let is_named = !url.is_empty();
@@ -262,7 +267,7 @@ fn site(
         NginxProxy | Caddy => {
             words.push(format!(
                 "--socket=unix:{}",
-                root.join(format!("{name}.sock")).display()
+                root.join(format!("{number}.sock")).display()
             ));
             words.push("--warm-idle=20".into());
         }
@@ -419,13 +424,12 @@ fn activate(sites: &[Site], begin: &dyn Fn(&str, &str, &[&str])) {
         };
         let listen = setting(&socket, "ListenStream");
         let command = setting(&service, "ExecStart");
-        assert!(!command.contains(['"', '\\', '$']), "{command}");
         let mut words = vec![format!("--listen={listen}")];
         if socket.contains("\nAccept=yes\n") {
             assert_eq!(setting(&service, "StandardInput"), "socket");
             words.extend(["--accept", "--inetd"].map(String::from));
         }
-        words.extend(command.split(' ').map(String::from));
+        words.extend(systemd_words(&command));
         let words: Vec<_> = words.iter().map(String::as_str).collect();
         begin("systemd", "/usr/bin/systemd-socket-activate", &words);
         if listen.starts_with('/') {
@@ -434,6 +438,26 @@ fn activate(sites: &[Site], begin: &dyn Fn(&str, &str, &[&str])) {
             fs::set_permissions(&listen, fs::Permissions::from_mode(0o777)).unwrap();
         }
     }
+}
+
+/// systemd.service(5), "Command lines": quotes, and what stands for `%` and `$`.
+fn systemd_words(command: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let (mut is_quoted, mut chars) = (false, command.chars());
+    while let Some(char) = chars.next() {
+        let word = words.last_mut().unwrap();
+        match char {
+            '"' => is_quoted = !is_quoted,
+            ' ' if !is_quoted => words.push(String::new()),
+            '\\' => word.push(chars.next().unwrap()),
+            '%' | '$' => {
+                assert_eq!(chars.next(), Some(char), "{command}");
+                word.push(char);
+            }
+            char => word.push(char),
+        }
+    }
+    words
 }
 
 /// As Debian has it: its modules, and no access but what a site grants.
@@ -491,9 +515,14 @@ fn host(site: &Site, root: &Path) -> String {
         .to_str()
         .unwrap();
     format!(
-        "Listen 127.0.0.1:{port}\n<VirtualHost 127.0.0.1:{port}>\nDocumentRoot {root}/htdocs/{name}\n\
-         <Directory {root}/htdocs/{name}>\nRequire all granted\nAllowOverride All\n</Directory>\n</VirtualHost>\n",
+        "Listen 127.0.0.1:{port}\n<VirtualHost 127.0.0.1:{port}>\nDocumentRoot \"{folder}\"\n\
+         <Directory \"{folder}\">\nRequire all granted\nAllowOverride All\n</Directory>\n</VirtualHost>\n",
         port = site.port,
-        root = root.display()
+        folder = root
+            .join("htdocs")
+            .join(name)
+            .to_str()
+            .unwrap()
+            .replace('"', "\\\""),
     )
 }

@@ -248,4 +248,9 @@ codes! {
         "too many requests are waiting";
         "As many requests as --max-processes allows are being answered, and as many as --max-queue allows wait.";
         "come again later; more of them run at once with --max-processes, more of them wait with --max-queue"
+
+    CANNOT_CONFIGURE "WC095" FAILED, BadUsage;
+        "the configuration cannot be written";
+        "A name or a path cannot be said in the server's own syntax, the server has no such form, or a file of that name is there already.";
+        "the message names what is in the way: choose another name, place or server (wsgi-cgi config alone lists them); --force replaces files"
 }

@@ -108,10 +108,15 @@ pub fn folder(place: &Place) -> Result<Vec<File>, Failure> {
         let reason = format!(
             "{script_name:?}: a script in a URL has letters, digits and - . _ only; see --script"
         );
-        return Err(Failure::new(Code::BAD_SETTING, reason));
+        return Err(Failure::new(Code::CANNOT_CONFIGURE, reason));
+    }
+    let mut statics = place.mount.statics.clone();
+    let usual = std::path::Path::new(folder).join("static");
+    if statics.is_empty() && usual.is_dir() {
+        statics.push((format!("{url}/static"), usual));
     }
     let mut shown = vec![format!("{}(/|$)", regex(script_name))];
-    for (static_url, files) in &place.mount.statics {
+    for (static_url, files) in &statics {
         let below = static_url.strip_prefix(&format!("{url}/"));
         let Some(below) = below.filter(|below| files == &std::path::Path::new(folder).join(below))
         else {
@@ -121,7 +126,7 @@ pub fn folder(place: &Place) -> Result<Vec<File>, Failure> {
                 static_url,
                 files.display()
             );
-            return Err(Failure::new(Code::BAD_SETTING, reason));
+            return Err(Failure::new(Code::CANNOT_CONFIGURE, reason));
         };
         shown.push(format!("{}/", regex(below)));
     }

@@ -1,10 +1,8 @@
 //! AWS Lambda: a SAM template with its bootstrap, and a Dockerfile for a function of package type Image.
 
-use std::path::Path;
-
 use contract::report::Failure;
 
-use super::place::{Place, Target};
+use super::place::{Place, Requirements, Target};
 use super::quote::{SHELL, YAML};
 use super::{File, join, steps};
 
@@ -112,15 +110,14 @@ fn image(place: &Place) -> Result<Vec<String>, Failure> {
 
 /// How the application's packages come into an image.
 pub fn packages(place: &Place) -> Vec<String> {
-    let has = |name: &str| Path::new(&place.folder).join(name).exists();
-    match () {
-        () if has("requirements.txt") => vec![
+    match place.requirements {
+        Some(Requirements::List) => vec![
             "COPY requirements.txt .".into(),
             "RUN pip install --no-cache-dir -r requirements.txt".into(),
         ],
-        () if has("pyproject.toml") => {
+        Some(Requirements::Project) => {
             vec!["COPY . .".into(), "RUN pip install --no-cache-dir .".into()]
         }
-        () => Vec::new(),
+        None => Vec::new(),
     }
 }

@@ -2,6 +2,8 @@
 
 mod apache;
 mod caddy;
+#[cfg(test)]
+mod examples;
 mod lambda;
 mod lighttpd;
 mod nginx;
@@ -100,6 +102,7 @@ fn refuse_unused(server: Server, mount: &Mounting) -> Result<(), Failure> {
         SystemdInetd, Xinetd,
     };
     let is_used = |option: &str| match option {
+        "--name" if server == Htaccess => true,
         "--name" | "--document-root" => {
             matches!(server, Apache | Lighttpd | Nginx | NginxProxy | Caddy)
         }
@@ -125,7 +128,7 @@ fn refuse_unused(server: Server, mount: &Mounting) -> Result<(), Failure> {
         None => Ok(()),
         Some((option, _)) => {
             let reason = format!("{option} has no meaning for {}", name(server));
-            Err(Failure::new(Code::BAD_SETTING, reason))
+            Err(Failure::new(Code::CANNOT_CONFIGURE, reason))
         }
     }
 }

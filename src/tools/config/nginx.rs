@@ -209,7 +209,7 @@ fn upstream(socket: &Bind) -> Result<String, Failure> {
             let path = super::path(Path::new(path))?;
             if path.contains(':') {
                 let reason = format!("--socket unix:{path}: nginx ends a socket's path at a colon");
-                return Err(Failure::new(Code::BAD_SETTING, reason));
+                return Err(Failure::new(Code::CANNOT_CONFIGURE, reason));
             }
             Ok(format!("unix:{path}"))
         }

@@ -11,9 +11,11 @@ use contract::handover::Source;
 use contract::report::Failure;
 
 use crate::cgi::meta_variables::MetaVariables;
+use crate::cli;
 use crate::doors::interpreter;
-use crate::plan::Warm;
 use crate::plan::config::{Application, Mounting};
+use crate::plan::{Settings, Warm};
+use crate::pragma;
 use crate::python::discover::Interpreter;
 use crate::source::{self, Found};
 
@@ -26,8 +28,12 @@ pub struct Place {
     pub target: Target,
     /// The options that were typed; paths are absolute.
     pub typed: Vec<String>,
-    /// The interpreter, or its virtualenv, if one was found and none was typed.
+    /// The virtualenv, or an interpreter where no web server would look, if one was found and none was typed.
     pub python: Option<String>,
+    /// A virtualenv was found or named.
+    pub has_virtualenv: bool,
+    /// The file that names the packages, if there is one.
+    pub requirements: Option<Requirements>,
     /// `--timeout`.
     pub timeout: Option<Duration>,
     /// `--warm`.
@@ -42,6 +48,15 @@ pub struct Place {
     pub script: String,
     /// Where the application is to be.
     pub mount: Mounting,
+}
+
+/// What names an application's packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requirements {
+    /// `requirements.txt`.
+    List,
+    /// `pyproject.toml`.
+    Project,
 }
 
 /// APP, taken apart.
@@ -68,12 +83,16 @@ impl Place {
             Failure::new(Code::SYSTEM, format!("no path of this program: {error}"))
         })?;
         let variables = MetaVariables::from_environment(env::vars_os());
-        let python = match asked.settings.python {
-            Some(_) => None,
-            None => {
-                interpreter::choose(&variables, &asked.settings, &found, Some(&executable)).ok()
-            }
-        };
+        // Like a request: the script's own settings, then those that were typed.
+        let mut settings = Settings::default();
+        if let Source::File(file) = &found.source {
+            let words = pragma::read(file).map_err(|error| source::unreadable(file, &error))?;
+            cli::apply_pragma(&words, &mut settings, &found.directory)?;
+        }
+        settings.python = asked.settings.python.clone().or(settings.python);
+        settings.chdir = asked.settings.chdir.clone().or(settings.chdir);
+        let is_named = settings.python.is_some();
+        let python = interpreter::choose(&variables, &settings, &found, Some(&executable)).ok();
         let (folder, target) = target(&asked.application, &found, &here)?;
         let script = mount.script.clone();
         let script = script.unwrap_or_else(|| Path::new(&folder).join("app.cgi"));
@@ -82,10 +101,18 @@ impl Place {
             program: text(executable.as_os_str())?,
             target,
             typed: words?,
-            python: python.map(|python| text(&packages(&python))).transpose()?,
+            has_virtualenv: python
+                .as_ref()
+                .is_some_and(|python| python.virtualenv.is_some()),
+            python: python
+                .and_then(|python| packages(&python))
+                .filter(|_| !is_named)
+                .map(|python| text(&python))
+                .transpose()?,
             timeout: asked.settings.timeout,
             warm: asked.settings.warm.wanted,
             has_error_log: asked.settings.error_log.is_some(),
+            requirements: requirements(&folder),
             label: label(&folder),
             folder,
             script: text(script.as_os_str())?,
@@ -125,7 +152,7 @@ impl Place {
                 "{word} is a path of this machine, and the copy of {} has none",
                 self.folder
             );
-            return Err(Failure::new(Code::BAD_SETTING, reason));
+            return Err(Failure::new(Code::CANNOT_CONFIGURE, reason));
         }
         let mut words = self.typed.clone();
         if matches!(self.target, Target::Module(_)) {
@@ -180,7 +207,15 @@ fn target(application: &OsStr, found: &Found, here: &Path) -> Result<(String, Ta
     };
     let path = without_parents(&here.join(path));
     if path.is_dir() {
-        let relative = String::new();
+        // The file in it, so that no request has to look for it.
+        let file = match &found.source {
+            Source::File(file) => file.strip_prefix(&path).ok(),
+            Source::Module { .. } => None,
+        };
+        let relative = file
+            .map(|file| text(file.as_os_str()))
+            .transpose()?
+            .unwrap_or_default();
         return Ok((text_of(&path)?, Target::Path { relative, callable }));
     }
     match (&found.source, path.parent(), path.file_name()) {
@@ -211,10 +246,18 @@ fn without_parents(path: &Path) -> PathBuf {
     }
 }
 
-fn packages(interpreter: &Interpreter) -> OsString {
+/// What `--python` is to say. Without a virtualenv, an interpreter that every web server finds needs no name: one that
+/// is made later is then used.
+fn packages(interpreter: &Interpreter) -> Option<OsString> {
     match &interpreter.virtualenv {
-        Some(own) => own.prefix.clone().into(),
-        None => interpreter.program.clone().into(),
+        Some(own) => Some(own.prefix.clone().into()),
+        None => {
+            let folder = interpreter.program.parent().unwrap_or(Path::new(""));
+            let is_found = ["/usr/local/bin", "/usr/bin", "/bin"]
+                .map(Path::new)
+                .contains(&folder);
+            (!is_found).then(|| interpreter.program.clone().into())
+        }
     }
 }
 
@@ -226,7 +269,7 @@ pub fn text(name: &OsStr) -> Result<String, Failure> {
     {
         Some(name) => Ok(name.to_owned()),
         None => Err(Failure::new(
-            Code::BAD_SETTING,
+            Code::CANNOT_CONFIGURE,
             format!(
                 "{name:?} holds control characters, or is no UTF-8: no server can be told it; choose another name"
             ),
@@ -234,16 +277,22 @@ pub fn text(name: &OsStr) -> Result<String, Failure> {
     }
 }
 
+fn requirements(folder: &str) -> Option<Requirements> {
+    let has = |name: &str| Path::new(folder).join(name).exists();
+    match () {
+        () if has("requirements.txt") => Some(Requirements::List),
+        () if has("pyproject.toml") => Some(Requirements::Project),
+        () => None,
+    }
+}
+
 /// The folder's name, as far as every server and systemd take it for a file's.
 fn label(folder: &str) -> String {
     let name = folder.rsplit('/').next().unwrap_or_default();
-    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_".contains(char);
-    let name: String = name
-        .chars()
-        .map(|char| if is_plain(char) { char } else { '-' })
-        .collect();
-    match name.trim_matches('-') {
-        "" => "site".into(),
-        name => name.to_owned(),
+    let parts = name.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
+    let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+    match parts.is_empty() {
+        true => "site".into(),
+        false => parts.join("-"),
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use contract::codes::Code;
 use contract::report::Failure;
@@ -38,41 +38,61 @@ pub fn shown(files: &[File]) -> String {
     text
 }
 
-/// Writes the files below `folder`, and tells their names. All of them or none, where one stands in the way.
-pub fn write(files: &[File], folder: &Path, existing: Existing) -> Result<(), Failure> {
-    let cannot = |path: &Path, error: io::Error| {
-        Failure::new(Code::SYSTEM, format!("{}: {error}", path.display()))
-    };
-    fs::create_dir_all(folder).map_err(|error| cannot(folder, error))?;
-    let files: Vec<(PathBuf, &File)> = files
-        .iter()
-        .map(|file| (folder.join(&file.path), file))
-        .collect();
-    let is_other = |(path, file): &&(PathBuf, &File)| {
-        fs::symlink_metadata(path).is_ok() && !is_written(path, file)
-    };
-    if existing == Existing::Kept
-        && let Some((path, _)) = files.iter().find(is_other)
-    {
-        let reason = format!("{} is there already; --force replaces it", path.display());
-        return Err(Failure::new(Code::BAD_SETTING, reason));
-    }
-    for (path, file) in &files {
-        if is_written(path, file) {
-            print(&format!("is as it should be: {}\n", path.display()));
-            continue;
-        }
-        put(path, file).map_err(|error| cannot(path, error))?;
-        print(&format!("written: {}\n", path.display()));
-    }
-    Ok(())
+/// What is at a file's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing.
+    Free,
+    /// The file, as it should be.
+    Same,
+    /// Something else.
+    Other,
 }
 
-/// Whether the file is there, as it should be.
-pub fn is_written(path: &Path, file: &File) -> bool {
-    let mode = fs::symlink_metadata(path).map(|found| found.permissions().mode() & 0o777);
-    mode.is_ok_and(|mode| mode == file.mode)
-        && fs::read(path).is_ok_and(|text| text == file.text.as_bytes())
+/// What is at the place of `file`.
+pub fn standing(path: &Path, file: &File) -> Standing {
+    let Ok(found) = fs::symlink_metadata(path) else {
+        return Standing::Free;
+    };
+    let has_mode = found.permissions().mode() & 0o777 == file.mode;
+    match has_mode && fs::read(path).is_ok_and(|text| text == file.text.as_bytes()) {
+        true => Standing::Same,
+        false => Standing::Other,
+    }
+}
+
+/// Writes the files below `folder`, and tells their names. All of them or none, where one stands in the way.
+pub fn write(files: &[File], folder: &Path, existing: Existing) -> Result<(), Failure> {
+    let cannot = |path: &Path, error: &str| {
+        Failure::new(
+            Code::CANNOT_CONFIGURE,
+            format!("{}: {error}", path.display()),
+        )
+    };
+    fs::create_dir_all(folder).map_err(|error| cannot(folder, &error.to_string()))?;
+    let places = files.iter().map(|file| folder.join(&file.path));
+    let steps: Vec<_> = places
+        .zip(files)
+        .map(|(path, file)| (standing(&path, file), path, file))
+        .collect();
+    let in_the_way = steps
+        .iter()
+        .find(|(standing, ..)| *standing == Standing::Other);
+    if let Some((_, path, _)) = in_the_way.filter(|_| existing == Existing::Kept) {
+        return Err(cannot(path, "another one is there; --force replaces it"));
+    }
+    for (standing, path, file) in &steps {
+        let done = match standing {
+            Standing::Same => "as it should be",
+            Standing::Free => "written",
+            Standing::Other => "replaced",
+        };
+        if *standing != Standing::Same {
+            put(path, file).map_err(|error| cannot(path, &error.to_string()))?;
+        }
+        print(&format!("{done}: {}\n", path.display()));
+    }
+    Ok(())
 }
 
 /// Puts the file into its place whole: what is there is replaced, a link by a file.
