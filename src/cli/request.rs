@@ -30,7 +30,7 @@ Exit status: 0 the response was complete; 1 the application failed, or --compare
 
 #[derive(Parser)]
 #[command(name = "wsgi-cgi request", bin_name = "wsgi-cgi request", about = ABOUT, after_help = DETAILS, args_override_self = true)]
-struct RequestLine {
+pub(super) struct RequestLine {
     /// The method [default: GET, or POST with data]
     #[arg(short = 'X', long = "request", value_name = "METHOD")]
     method: Option<String>,
