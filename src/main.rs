@@ -43,6 +43,8 @@ fn main() -> ExitCode {
         Some((Some("explain"), rest)) => tools::explain::run(rest),
         Some((Some("init"), rest)) => tools::init::run(rest),
         Some((Some("warm"), rest)) => tools::warm::run(rest),
+        #[cfg(feature = "pages")]
+        Some((Some("pages"), rest)) => tools::pages::run(rest),
         _ if env::var_os(SERVE_CHILD).is_some_and(|kind| kind == LIMITED_SCRIPT) => {
             doors::limited::run(&arguments)
         }

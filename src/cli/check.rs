@@ -42,7 +42,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Parser)]
 #[command(name = "wsgi-cgi check", bin_name = "wsgi-cgi check", about = ABOUT, after_help = DETAILS, args_override_self = true)]
-struct CheckLine {
+pub(super) struct CheckLine {
     /// Run it with this web server's environment and user [default: apache]
     #[arg(
         long,

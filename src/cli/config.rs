@@ -29,7 +29,7 @@ Examples:
 
 #[derive(Parser)]
 #[command(name = "wsgi-cgi config", bin_name = "wsgi-cgi config", about = ABOUT, after_help = DETAILS, args_override_self = true)]
-struct ConfigLine {
+pub(super) struct ConfigLine {
     /// What the configuration is for; without one, they are listed
     #[arg(value_name = "SERVER", value_enum, hide_possible_values = true)]
     server: Option<Server>,

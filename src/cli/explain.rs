@@ -24,7 +24,7 @@ Exit status: 0 it is explained; 2 wrong usage; 3 nothing is known of it.";
 
 #[derive(Parser)]
 #[command(name = "wsgi-cgi explain", bin_name = "wsgi-cgi explain", about = ABOUT, after_help = DETAILS)]
-struct ExplainLine {
+pub(super) struct ExplainLine {
     /// List everything that is known, one line each
     #[arg(long)]
     list: bool,

@@ -25,7 +25,7 @@ Exit status: 0 all is there; 2 nothing was written.";
 
 #[derive(Parser)]
 #[command(name = "wsgi-cgi init", bin_name = "wsgi-cgi init", about = ABOUT, after_help = DETAILS, args_override_self = true)]
-struct InitLine {
+pub(super) struct InitLine {
     /// The application's folder [default: this one]
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,

@@ -34,7 +34,7 @@ or no event; 3 application or interpreter not found.";
 
 #[derive(Parser)]
 #[command(name = "wsgi-cgi lambda", bin_name = "wsgi-cgi lambda", about = ABOUT, after_help = DETAILS, args_override_self = true)]
-struct LambdaLine {
+pub(super) struct LambdaLine {
     /// Answer all events in one process, which imported the application: faster, without isolation
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = switch(), hide_possible_values = true, value_name = "BOOL", env = "WSGI_CGI_SAME_PROCESS", hide_env = true)]
     same_process: Option<bool>,

@@ -23,6 +23,8 @@ mod init;
 mod lambda;
 mod request;
 mod serve;
+#[cfg(feature = "pages")]
+pub mod tree;
 mod warm;
 mod watchdog;
 
@@ -35,6 +37,14 @@ pub use request::parse_request;
 pub use serve::{parse_inetd, parse_serve};
 pub use warm::{WarmPlan, parse_warm};
 pub use watchdog::parse_watchdog;
+
+/// What the executable is made of; the engine's part as in its Cargo.toml.
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("WSGI_CGI_COMMIT"),
+    "engine ABI abi3-py39)"
+);
 
 const ABOUT: &str = "Runs any WSGI application, one request at a time, as a CGI program.";
 
@@ -72,7 +82,7 @@ interpreter not found; 124 timed out; 128+N ended by signal N.";
 
 /// The command line: options, APP, and nothing that is read behind it.
 #[derive(Parser)]
-#[command(name = "wsgi-cgi", version, about = ABOUT, after_help = DETAILS, args_override_self = true)]
+#[command(name = "wsgi-cgi", version = VERSION, about = ABOUT, after_help = DETAILS, args_override_self = true)]
 struct CommandLine {
     #[command(flatten)]
     options: Options,
@@ -168,6 +178,10 @@ const NAMES: [&str; 15] = [
 const COMMANDS: [&str; 10] = [
     "check", "config", "explain", "init", "inetd", "lambda", "request", "serve", "warm", "watchdog",
 ];
+/// The variable with the same meaning as an option.
+fn variable(option: &str) -> String {
+    format!("WSGI_CGI_{}", option.to_ascii_uppercase().replace('-', "_"))
+}
 
 /// A command line that has been read, before the other sources are known.
 pub struct Typed {
@@ -233,7 +247,7 @@ pub fn apply_environment<'a>(
     here: &Path,
 ) -> Result<(), Failure> {
     for name in NAMES {
-        let key = format!("WSGI_CGI_{}", name.to_ascii_uppercase().replace('-', "_"));
+        let key = self::variable(name);
         let Some(value) = variable(&key) else {
             continue;
         };

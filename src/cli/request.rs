@@ -35,7 +35,7 @@ const INSTEAD: &str = "Instead of the response";
 
 #[derive(Parser)]
 #[command(name = "wsgi-cgi request", bin_name = "wsgi-cgi request", about = ABOUT, after_help = DETAILS, args_override_self = true)]
-struct RequestLine {
+pub(super) struct RequestLine {
     /// The method [default: GET, or POST with data]
     #[arg(short = 'X', long = "request", value_name = "METHOD", help_heading = REQUEST)]
     method: Option<String>,

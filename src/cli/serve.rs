@@ -58,7 +58,7 @@ const REQUESTS: &str = "Requests";
 
 #[derive(Parser)]
 #[command(name = "wsgi-cgi serve", bin_name = "wsgi-cgi serve", about = ABOUT, after_help = DETAILS, args_override_self = true)]
-struct ServeLine {
+pub(super) struct ServeLine {
     /// Where to listen: HOST:PORT (port 0: any), [::1]:PORT, unix:PATH (repeatable) [default: 127.0.0.1:8000, or PORT
     /// of the environment, or the sockets that systemd passes]
     #[arg(
@@ -122,7 +122,7 @@ struct ServeLine {
 
 #[derive(Parser)]
 #[command(name = "wsgi-cgi inetd", bin_name = "wsgi-cgi inetd", about = INETD_ABOUT, after_help = INETD_DETAILS, args_override_self = true)]
-struct InetdLine {
+pub(super) struct InetdLine {
     #[command(flatten)]
     site: SiteOptions,
     #[command(flatten)]

@@ -16,7 +16,7 @@ Exit status of start: 0 it is there; 1 it cannot be.";
 
 #[derive(Parser)]
 #[command(name = "wsgi-cgi warm", bin_name = "wsgi-cgi warm", about = ABOUT, after_help = DETAILS)]
-struct WarmLine {
+pub(super) struct WarmLine {
     #[command(subcommand)]
     command: Command,
 }

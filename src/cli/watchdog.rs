@@ -30,7 +30,7 @@ Exit status: 0 the status was below 500; 1 it was not, or the application failed
 
 #[derive(Parser)]
 #[command(name = "wsgi-cgi watchdog", bin_name = "wsgi-cgi watchdog", about = ABOUT, after_help = DETAILS, args_override_self = true)]
-struct WatchdogLine {
+pub(super) struct WatchdogLine {
     /// Write the whole HTTP response, head and all, for a template that reads it; the exit status is 0
     #[arg(long)]
     http: bool,
