@@ -1,6 +1,6 @@
 # A machine of its own for one page: started in fresh mount, network and process namespaces, where what is written
 # below these folders is forgotten at the end, and nothing is reached but itself.
-#   machine.sh PROGRAM WHEELS SCRIPT
+#   machine.sh PROGRAM WHEELS SCRIPT HOST   (HOST: commands that prepare it)
 set -eu
 ip link set lo up
 mount -t tmpfs tmpfs /mnt
@@ -23,6 +23,7 @@ useradd --create-home --shell /bin/sh you
 echo 'you ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/you
 chmod 440 /etc/sudoers.d/you
 cd /home/you
+sh -c "$4"
 exec setpriv --reuid=you --regid=you --init-groups \
     env -i HOME=/home/you USER=you LANG=C.UTF-8 PATH=/usr/local/bin:/usr/bin:/bin \
     PIP_NO_INDEX=1 PIP_FIND_LINKS=/mnt/wheels PIP_DISABLE_PIP_VERSION_CHECK=1 sh /mnt/script

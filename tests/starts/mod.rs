@@ -52,8 +52,15 @@ fn alone() -> Command {
     command
 }
 
+/// The page's steps, on a machine that is fresh but for the programs it installs.
 #[track_caller]
 fn follow(page: &str) {
+    follow_at(page, "true");
+}
+
+/// The same, on a host that this script, run by root, has prepared.
+#[track_caller]
+fn follow_at(page: &str, host: &str) {
     let probe = alone()
         .args(["mount", "-t", "tmpfs", "tmpfs", "/mnt"])
         .output();
@@ -74,6 +81,7 @@ fn follow(page: &str) {
         .arg(house().join("tests/starts/machine.sh"));
     let done = machine
         .args([Path::new(PROGRAM), wheels(), &script])
+        .arg(host)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&done.stderr);
@@ -108,4 +116,12 @@ fn lambda() {
 #[test]
 fn openfaas() {
     follow("docs/start/openfaas.md");
+}
+
+#[test]
+fn shared_hosting() {
+    follow_at(
+        "docs/start/shared-hosting.md",
+        include_str!("shared-hosting.sh"),
+    );
 }
