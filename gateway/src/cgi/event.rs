@@ -27,6 +27,22 @@ const NOT_IN_PATHS: &AsciiSet = &CONTROLS
     .add(b'}');
 
 /// One request.
+///
+/// ```
+/// use wsgi_cgi_gateway::cgi::event::{Event, Scheme};
+///
+/// let event = Event {
+///     method: "GET".into(),
+///     path: b"/a b".to_vec(),
+///     scheme: Scheme::Https,
+///     ..Event::default()
+/// };
+/// let variables = event.variables(None)?;
+/// assert!(variables.contains(&(b"PATH_INFO".to_vec(), b"/a b".to_vec())));
+/// assert!(variables.contains(&(b"REQUEST_URI".to_vec(), b"/a%20b".to_vec())));
+/// assert!(variables.contains(&(b"HTTPS".to_vec(), b"on".to_vec())));
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
     /// A token; methods are case-sensitive.

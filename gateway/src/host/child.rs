@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 use std::error::Error;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::{self, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -16,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
+use super::script::Script;
 use super::slots::Slot;
 use crate::cgi::Variables;
 use crate::wait;
@@ -26,33 +26,6 @@ const GRACE: Duration = Duration::from_secs(3);
 const MOMENT: Duration = Duration::from_millis(50);
 /// The stack of a thread that only waits.
 const SMALL_STACK: usize = 64 << 10;
-
-/// What is started for a request.
-#[derive(Clone, Debug)]
-pub struct Script {
-    /// The program, absolute: it is started in another folder.
-    pub program: PathBuf,
-    /// Its arguments.
-    pub arguments: Vec<OsString>,
-    /// Where it is started (RFC 3875 section 7.2).
-    pub directory: PathBuf,
-    /// Its variables besides the request's, which win. There are no others.
-    pub environment: Vec<(OsString, OsString)>,
-    /// Its output is a whole HTTP response (section 5).
-    pub is_nph: bool,
-    /// Whose program it is.
-    pub author: Author,
-}
-
-/// Who answers for what a script does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Author {
-    /// It was made for this host: an exit status other than 0 says that its response is not whole. It keeps the time
-    /// limit itself, and gets five seconds more.
-    Ourselves,
-    /// Somebody else: an exit status may mean anything.
-    Other,
-}
 
 /// A process that was started elsewhere, and answers one request. It leads a process group.
 pub trait Process: Send {

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::Host;
 use super::body::{Body, Failed};
-use super::child::{Author, Child, Script};
+use super::child::Child;
 use super::incoming::{Incoming, Rest};
 use super::log::ScriptLines;
 use super::relay::Relay;
 use super::reply::Reply;
+use super::script::{Author, Script};
 use super::script_answer::{Ended, ScriptAnswer};
 use super::site::Request;
 use super::slots::Answer;

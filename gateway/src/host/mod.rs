@@ -11,6 +11,7 @@ mod outgoing;
 mod program;
 mod relay;
 mod reply;
+mod script;
 mod script_answer;
 mod site;
 mod slots;
@@ -27,10 +28,11 @@ use std::time::Duration;
 
 pub use rustix::process::{Pid, Signal};
 
-pub use self::child::{Author, Child, Process, Script, signal_group};
+pub use self::child::{Child, Process, signal_group};
 pub use self::log::Entry;
 pub use self::program::Program;
 pub use self::reply::Reply;
+pub use self::script::{Author, Script};
 pub use self::site::{Finish, Request, Site};
 pub use self::slots::Slot;
 pub use self::sockets::{Socket, endpoints};
@@ -141,7 +143,7 @@ impl Host {
         listener::run(listeners, &Arc::new(self), stop, grace)
     }
 
-    /// Serves one connection to its end.
+    /// Serves one connection, a stream socket, to its end.
     pub fn serve_connection(&self, socket: OwnedFd, endpoints: &Endpoints) {
         connection::serve(socket, endpoints, self);
     }

@@ -1,49 +1,34 @@
 //! The plain site: one program, for every address below its name.
 
-use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{self, Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use super::child::{Author, Child, Script};
+use super::child::Child;
 use super::reply::Reply;
+use super::script::Script;
 use super::site::{Request, Site};
 use super::slots::Slot;
 use super::trouble::Trouble;
 use crate::cgi::{Address, Place, Variables};
 use crate::http::Refusal;
 
-/// Where programs are looked for, if this process has no PATH.
-const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-
 /// One CGI program: every request is a process of it.
 pub struct Program {
-    /// How it is started. It gets the variables of the request, PATH, and what is added here.
+    /// How it is started.
     pub script: Script,
     script_name: Vec<u8>,
     stderr: Mutex<Box<dyn Write + Send>>,
 }
 
 impl Program {
-    /// An executable file, started in its own folder. It answers for all addresses. A name that begins with `nph-`
-    /// says that its output is a whole HTTP response (RFC 3875 section 5).
+    /// An executable file, by the rules of [`Script::new`]. It answers for all addresses.
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        let given = program.into();
-        let program = path::absolute(&given).unwrap_or(given);
-        let name = program.file_name().unwrap_or_default();
-        let search = env::var_os("PATH").unwrap_or_else(|| PATH.into());
         Self {
-            script: Script {
-                is_nph: name.as_bytes().starts_with(b"nph-"),
-                directory: program.parent().unwrap_or(Path::new("/")).to_owned(),
-                arguments: Vec::new(),
-                environment: vec![("PATH".into(), search)],
-                author: Author::Other,
-                program,
-            },
+            script: Script::new(program),
             script_name: Vec::new(),
             stderr: Mutex::new(Box::new(io::stderr())),
         }

@@ -5,9 +5,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use super::child::{Author, Script};
 use super::log::ScriptLines;
 use super::reply::Reply;
+use super::script::{Author, Script};
 use super::site::{Finish, Request, Site};
 use crate::cgi::response::{self, CgiResponse, Head};
 use crate::http::Fields;

@@ -4,9 +4,10 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use super::child::{Child, Script};
+use super::child::Child;
 use super::log::Entry;
 use super::reply::Reply;
+use super::script::Script;
 use super::slots::Slot;
 use super::trouble::{Failure, Trouble};
 use crate::cgi::response::Head;
@@ -36,6 +37,81 @@ pub type Finish = fn(&[u8], &[&str]) -> Vec<u8>;
 /// What is behind the addresses of a [`Host`](super::Host). [`Program`](super::Program) is the plain one.
 ///
 /// One thread runs for each connection: all of this is called from many at once.
+///
+/// A folder of scripts, each by its name:
+///
+/// ```
+/// use std::io::{self, Read, Write};
+/// use std::os::fd::{BorrowedFd, OwnedFd};
+/// use std::os::unix::net::UnixStream;
+/// use std::path::PathBuf;
+///
+/// use wsgi_cgi_gateway::cgi::{Address, Endpoints, Place, Variables};
+/// use wsgi_cgi_gateway::host::{Child, Host, Limits, Reply, Request, Script, Site, Slot, Trouble};
+/// use wsgi_cgi_gateway::http::Refusal;
+///
+/// struct Folder(PathBuf);
+///
+/// impl Site for Folder {
+///     fn find(
+///         &self,
+///         _: &Request<'_>,
+///         address: &Address,
+///         _: BorrowedFd<'_>,
+///         _: &mut Reply,
+///     ) -> Result<Option<(Script, Place)>, Trouble> {
+///         let nothing = || Refusal::new(404, "There is no such script.");
+///         let path = std::str::from_utf8(&address.path).map_err(|_| nothing())?;
+///         let name = path.split('/').nth(1).unwrap_or_default();
+///         // No dots at the start: `..` cannot come, but `.htaccess` can.
+///         if !name.ends_with(".cgi") || name.starts_with('.') {
+///             return Err(nothing().into());
+///         }
+///         let file = self.0.join(name);
+///         if !file.is_file() {
+///             return Err(nothing().into());
+///         }
+///         let (script_name, path_info) = path.split_at(1 + name.len());
+///         let place = Place {
+///             script_name: script_name.into(),
+///             path_info: path_info.into(),
+///             ..Place::default()
+///         };
+///         Ok(Some((Script::new(file), place)))
+///     }
+///
+///     fn start(
+///         &self,
+///         _: &Request<'_>,
+///         script: &Script,
+///         variables: &Variables,
+///         body: OwnedFd,
+///         slot: Slot,
+///     ) -> io::Result<Child> {
+///         slot.spawn(script, variables, body)
+///     }
+///
+///     fn script_says(&self, number: u64, line: &str) {
+///         eprintln!("request {number}: {line}");
+///     }
+///
+///     fn host_says(&self, number: u64, line: &str) {
+///         eprintln!("request {number}, the host: {line}");
+///     }
+/// }
+///
+/// let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+/// let host = Host::new(Folder(folder.into()), Limits::default());
+///
+/// // One connection, without a listener.
+/// let (mut client, server) = UnixStream::pair()?;
+/// client.write_all(b"GET /hello.cgi/you HTTP/1.0\r\n\r\n")?;
+/// host.serve_connection(server.into(), &Endpoints::default());
+/// let mut answer = String::new();
+/// client.read_to_string(&mut answer)?;
+/// assert!(answer.contains("\r\n\r\nHello from /hello.cgi, "));
+/// # Ok::<(), io::Error>(())
+/// ```
 pub trait Site: Send + Sync {
     /// The script for an address, and its place in it; None where the answer is in `reply` already. It is asked before
     /// the body is read, and again for the path of a local redirect, with a head as if the client had asked for that

@@ -11,6 +11,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use contract::handover::Ending;
+use contract::outcome::Outcome;
 use contract::warm::Death;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, pidfd_send_signal};
@@ -81,7 +82,7 @@ struct Worker {
 #[derive(Clone, Copy)]
 enum Report {
     /// By its own word.
-    Ended(Ending),
+    Ended(Outcome),
     /// By its zygote's, if that could say it.
     Died(Option<Death>),
 }
@@ -99,7 +100,7 @@ impl Process for Worker {
         let exited = |code: u8| ExitStatus::from_raw(i32::from(code) << 8);
         match self.report()? {
             // As the program itself would end.
-            Report::Ended(ending) => Some(exited(ending.outcome.exit_status())),
+            Report::Ended(outcome) => Some(exited(outcome.exit_status())),
             Report::Died(Some(Death::Exited(code))) => Some(exited(code)),
             Report::Died(Some(Death::Signalled(number))) => {
                 Some(ExitStatus::from_raw(number.into()))
@@ -140,7 +141,7 @@ impl Worker {
                 .then(|| Ending::read(control).ok())
                 .flatten();
             self.report = match told {
-                Some(ending) => Some(Report::Ended(ending)),
+                Some(ending) => Some(Report::Ended(ending.outcome)),
                 None if has_ended => {
                     let death = self.handed.worker.death(Instant::now() + MOMENT);
                     Some(Report::Died(death))
