@@ -1,3 +1,4 @@
 //! The tools for people.
 
 mod explain;
+mod record;
