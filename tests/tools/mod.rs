@@ -1,0 +1,5 @@
+//! What is never run while serving: tools for people.
+
+mod check;
+mod check_files;
+mod check_users;
