@@ -47,7 +47,10 @@ fn main() -> ExitCode {
         _ if env::var_os(SERVE_CHILD).is_some_and(|kind| kind == LIMITED_SCRIPT) => {
             doors::limited::run(&arguments)
         }
-        _ => doors::cgi::run(arguments, env::vars_os()),
+        _ => match doors::other_user::kind() {
+            Some(kind) => doors::other_user::run(&arguments, &kind),
+            None => doors::cgi::run(arguments, env::vars_os()),
+        },
     };
     ExitCode::from(outcome.exit_status())
 }

@@ -7,6 +7,10 @@ use std::time::Duration;
 
 use contract::handover::{Detail, ResponseForm, Site, Verbosity};
 
+mod check;
+
+pub use check::{CheckPlan, Depth, ReportForm, Server};
+
 /// The settings of one run, after the command line, the script's pragma and the environment.
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -25,6 +25,7 @@ mod serve;
 mod warm;
 mod watchdog;
 
+pub use check::parse_check;
 pub use explain::{ExplainPlan, parse_explain};
 pub use lambda::parse_lambda;
 pub use request::parse_request;

@@ -1,4 +1,7 @@
-//! The tools for people.
+//! What is never run while serving: tools for people.
 
+mod check;
+mod check_files;
+mod check_users;
 mod explain;
 mod record;

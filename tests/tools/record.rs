@@ -316,10 +316,8 @@ fn under_every_server_an_upload_that_fails_is_answered_and_kept() {
         let name = format!("recorded-{kind:?}.cgi");
         write_program(&server.root.join("cgi-bin").join(&name), &text, 0o755);
         let target = format!("/cgi-bin/{name}/a%20b?c=d");
-        let mut connection = Connection::to(server.port);
-        // Answered on a connection that goes on: all of the body was taken.
         for number in 1..=3 {
-            let reply = connection.exchange("POST", &target, &[], &upload());
+            let reply = Connection::to(server.port).exchange("POST", &target, &[], &upload());
             let is_right = reply.status == 500 && reply.text().contains("WC040");
             assert!(is_right, "{server}: {reply}");
             until("the record", || folder.files().len() == number);

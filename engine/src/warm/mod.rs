@@ -1,12 +1,12 @@
 //! The zygote: imports the application once, keeps spares, replaces those that took a request, and ends as soon
 //! as there is a reason to.
 
-mod audit;
+pub mod audit;
 mod children;
 mod life;
 mod memory;
 mod orders;
-mod safety;
+pub mod safety;
 mod same_process;
 mod spare;
 pub mod watch;
@@ -172,7 +172,7 @@ fn prepare<'py>(py: Python<'py>, start: &Start) -> Result<Imported<'py>, NotNow>
         ),
         Mode::Attached | Mode::SameProcess => None,
     };
-    let mut own: HashSet<RawFd> = safety::open_descriptors().collect();
+    let mut own: HashSet<RawFd> = safety::open_descriptors();
     let imported = import(py, start);
     if let Some(watchdog) = watchdog {
         watchdog.clear(py);
