@@ -10,6 +10,7 @@ mod nearest;
 mod plan;
 mod pragma;
 mod python;
+mod record;
 mod runner;
 mod source;
 mod terminal;

@@ -12,7 +12,7 @@ use crate::page::page;
 use crate::trace::Exception;
 
 /// One failure: its kind, and the specifics of this case.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// Which error this is.
     pub code: Code,

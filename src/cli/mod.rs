@@ -124,6 +124,9 @@ struct Options {
     /// Write failures and wsgi.errors to this file, too
     #[arg(long, value_name = "FILE", help_heading = FAILURES)]
     error_log: Option<PathBuf>,
+    /// Keep each failing request in a file in this folder, to be replayed by `wsgi-cgi request --event FILE`
+    #[arg(long, value_name = "DIR", help_heading = FAILURES)]
+    record: Option<PathBuf>,
     /// The most memory that the application's process may have: 512M, 2G (its address space)
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = LIMITS)]
     max_memory: Option<u64>,
@@ -156,7 +159,7 @@ struct Options {
 }
 
 /// The options' names, as they stand behind `WSGI_CGI_` and in a pragma.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     "python",
     "chdir",
     "path",
@@ -164,6 +167,7 @@ const NAMES: [&str; 15] = [
     "timeout",
     "debug",
     "error-log",
+    "record",
     "max-memory",
     "max-cpu",
     "site",
@@ -314,6 +318,9 @@ impl Options {
         }
         if let Some(file) = self.error_log {
             settings.error_log = Some(absolute(file));
+        }
+        if let Some(folder) = self.record {
+            settings.record = Some(absolute(folder));
         }
         settings.limits.memory = self.max_memory.or(settings.limits.memory);
         settings.limits.cpu = self.max_cpu.or(settings.limits.cpu);

@@ -1,6 +1,10 @@
-//! What never runs while serving: `config`, `init` and their like, by what becomes of their files under real servers.
+//! What is never run while serving: tools for people. What they write is tried under real servers.
 
+mod check;
+mod check_files;
+mod check_users;
 mod config;
 mod config_files;
 mod config_servers;
 mod explain;
+mod record;
