@@ -214,7 +214,7 @@ pub fn start(deployment: Deployment) -> Vec<Site> {
 }
 
 /// Without a connection, which would be served.
-fn is_listening(port: u16) -> bool {
+pub fn is_listening(port: u16) -> bool {
     let listens = format!(":{port:04X} 00000000:0000 0A");
     fs::read_to_string("/proc/net/tcp").is_ok_and(|table| table.contains(&listens))
         && TcpStream::connect(("127.0.0.1", port)).is_ok()
@@ -462,34 +462,30 @@ fn systemd_words(command: &str) -> Vec<String> {
 
 /// As Debian has it: its modules, and no access but what a site grants.
 fn apache(deployment: Deployment, root: &Path, sites: &[Site]) -> String {
-    let place = root.display();
     let (mpm, cgi) = match deployment {
         ApacheCgi | HtaccessCgi => ("prefork", "cgi"),
         _ => ("event", "cgid"),
     };
-    let mpm = format!("mpm_{mpm}");
-    let modules = [
-        mpm.as_str(),
-        cgi,
-        "authz_core",
-        "alias",
-        "dir",
-        "env",
-        "mime",
-    ];
-    let modules = modules
-        .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"));
-    let modules = modules.concat();
-    let hosts = match deployment {
+    let hosts: String = match deployment {
         ApacheCgid | ApacheCgi => lines(&written(sites, ".conf"), |file| {
             format!("Include \"{file}\"\n")
         }),
         _ => sites.iter().map(|site| host(site, root)).collect(),
     };
-    let socket = if cgi == "cgid" {
-        format!("ScriptSock {place}/cgid.sock\n")
-    } else {
-        String::new()
+    apache_main(mpm, cgi, root, &hosts)
+}
+
+/// A main file with these sites.
+pub fn apache_main(mpm: &str, cgi: &str, root: &Path, hosts: &str) -> String {
+    let place = root.display();
+    let mpm = format!("mpm_{mpm}");
+    let modules = [&mpm, cgi, "authz_core", "alias", "dir", "env", "mime"];
+    let modules = modules
+        .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"));
+    let modules = modules.concat();
+    let socket = match cgi {
+        "cgid" => format!("ScriptSock {place}/cgid.sock\n"),
+        _ => String::new(),
     };
     format!(
         "ServerRoot {place}\nServerName localhost\nPidFile {place}/pid\nErrorLog {place}/error.log\n{modules}{socket}\

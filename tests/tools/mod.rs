@@ -3,3 +3,4 @@
 mod config;
 mod config_files;
 mod config_servers;
+mod init;
