@@ -8,7 +8,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::config_servers::{Framework, apache_main, deploy, installed, is_listening};
+use super::config_run::apache_main;
+use super::config_servers::{Framework, deploy, installed, is_listening};
 use crate::support::http::{Connection, Reply};
 use crate::support::run::Done;
 use crate::support::run::Run;

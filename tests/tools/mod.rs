@@ -2,5 +2,7 @@
 
 mod config;
 mod config_files;
+mod config_run;
 mod config_servers;
 mod init;
+mod rewriting;
