@@ -199,6 +199,11 @@ fn what_a_server_cannot_be_told_is_refused_and_the_reason_named() {
             &["htaccess", "--static=/files=/srv/files"],
             "what lies in its folder",
         ),
+        (
+            "plain",
+            &["systemd-inetd", "--warm"],
+            "--warm has no meaning for systemd-inetd",
+        ),
         ("plain", &["nginx-proxy", "--socket=unix:a:b"], "at a colon"),
     ] {
         let folder = folder(name);
@@ -326,4 +331,59 @@ fn the_files_for_lambda_are_read_and_their_bootstrap_answers() {
     let answer: serde_json::Value =
         serde_json::from_slice(&done.out).unwrap_or_else(|_| panic!("{done}"));
     assert_eq!(answer["statusCode"], 200, "{done}");
+}
+
+/// What the tests under real servers leave out, because it may be root's: the log in its usual place.
+#[test]
+fn lighttpd_takes_what_is_written_without_an_error_log() {
+    let folder = folder("site");
+    config(
+        folder.path(),
+        &[
+            "lighttpd",
+            "--name=example.org",
+            "--timeout=5",
+            "--output=.",
+            "site/app.py",
+        ],
+    )
+    .assert_quiet();
+    let place = folder.path().display();
+    let text = format!(
+        "server.document-root = \"{place}\"\nserver.modules = ( \"mod_alias\" )\ninclude \"90-site.conf\"\n"
+    );
+    let main = folder.path().join("main.conf");
+    fs::write(&main, text).unwrap();
+    output(
+        Command::new("/usr/sbin/lighttpd")
+            .arg("-tt")
+            .arg("-f")
+            .arg(&main),
+    );
+    assert!(
+        fs::read_to_string(folder.path().join("90-site.conf"))
+            .unwrap()
+            .contains("server.breakagelog")
+    );
+}
+
+#[test]
+fn caddy_finds_its_file_as_it_should_be() {
+    let folder = folder("site");
+    let words = [
+        "caddy",
+        "--url=/shop",
+        "--port=8080",
+        "--static=/x=.",
+        "--document-root=.",
+        "--output=.",
+        "site/app.py",
+    ];
+    config(folder.path(), &words).assert_quiet();
+    let file = folder.path().join("site.caddy");
+    let formatted = output(Command::new("caddy").arg("fmt").arg(&file));
+    assert_eq!(
+        String::from_utf8(formatted).unwrap(),
+        fs::read_to_string(&file).unwrap()
+    );
 }

@@ -198,14 +198,8 @@ pub fn apache_main(mpm: &str, cgi: &str, root: &Path, hosts: &str) -> String {
     };
     format!(
         "ServerRoot {place}\nServerName localhost\nPidFile {place}/pid\nErrorLog {place}/error.log\n{modules}{socket}\
-         User {user}\nGroup {group}\nTypesConfig /dev/null\n<Directory />\nRequire all denied\n</Directory>\n\
+         User www-data\nGroup www-data\nTypesConfig /dev/null\n<Directory />\nRequire all denied\n</Directory>\n\
          {hosts}",
-        user = user(),
-        group = if user() == "www-data" {
-            "www-data"
-        } else {
-            "nogroup"
-        },
     )
 }
 

@@ -300,9 +300,13 @@ fn site(
     }
 }
 
-pub fn user() -> &'static str {
+/// Whom a server starts scripts as: this user, where nobody else may be chosen.
+pub fn user() -> String {
     match rustix::process::geteuid().is_root() {
-        true => "www-data",
-        false => "nobody",
+        true => "www-data".into(),
+        false => String::from_utf8(output(Command::new("id").arg("-un")))
+            .unwrap()
+            .trim()
+            .into(),
     }
 }
