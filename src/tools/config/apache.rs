@@ -31,7 +31,8 @@ pub fn site(place: &Place) -> Result<Vec<File>, Failure> {
         ],
     );
     let listen = listens_on(mount.port, "*:80");
-    if let Some(port) = mount.port {
+    // Debian listens on 80 already; twice is an error.
+    if let Some(port) = mount.port.filter(|port| port.number != 80) {
         lines.push(format!(
             "Listen {}",
             listens_on(Some(port), "").trim_start_matches("*:")

@@ -91,7 +91,12 @@ pub fn proxy(place: &Place) -> Result<Vec<File>, Failure> {
         ]);
     }
     lines.push("}".into());
-    let mut files = vec![File::new(&name, join(lines))];
+    // As `caddy fmt` has it: validating complains of blanks.
+    let lines = lines.iter().flat_map(|text| text.lines()).map(|line| {
+        let depth = line.bytes().take_while(|byte| *byte == b' ').count() / 4;
+        format!("{}{}", "\t".repeat(depth), line.trim_start())
+    });
+    let mut files = vec![File::new(&name, join(lines.collect()))];
     files.extend(systemd::behind_proxy(place, "caddy", is_https)?);
     Ok(files)
 }

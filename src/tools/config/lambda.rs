@@ -2,6 +2,7 @@
 
 use contract::report::Failure;
 
+use super::openfaas::IGNORED;
 use super::place::{Place, Requirements, Target};
 use super::quote::{SHELL, YAML};
 use super::{File, join, steps};
@@ -26,7 +27,7 @@ pub fn function(place: &Place) -> Result<Vec<File>, Failure> {
                 place.program
             ),
             "sam build && sam deploy --guided",
-            "or, as an image: docker build with the Dockerfile",
+            "or, as an image: docker build, with Dockerfile and .dockerignore",
         ],
     );
     let handler = match &place.target {
@@ -64,6 +65,7 @@ pub fn function(place: &Place) -> Result<Vec<File>, Failure> {
         File::new("template.yaml", join(lines)),
         bootstrap(place)?,
         File::new("Dockerfile", join(image(place)?)),
+        File::new(".dockerignore", IGNORED.into()),
     ])
 }
 

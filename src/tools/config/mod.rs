@@ -26,7 +26,8 @@ use contract::report::Failure;
 use self::place::Place;
 use crate::cli::{self, Refusal};
 use crate::doors::{here, refuse};
-use crate::plan::config::{ConfigPlan, Mounting, Port, Server};
+use crate::plan::Warm;
+use crate::plan::config::{ConfigPlan, Port, Server};
 
 /// One file of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +80,7 @@ fn configure(plan: &ConfigPlan, here: &Path) -> Result<(), Failure> {
 
 /// The files that `server` needs to run the application at this place; the first one is the server's own.
 pub fn files(server: Server, place: &Place) -> Result<Vec<File>, Failure> {
-    refuse_unused(server, &place.mount)?;
+    refuse_unused(server, place)?;
     match server {
         Server::Apache => apache::site(place),
         Server::Htaccess => apache::folder(place),
@@ -96,7 +97,7 @@ pub fn files(server: Server, place: &Place) -> Result<Vec<File>, Failure> {
 }
 
 /// A setting that nothing is made of would be believed to be at work.
-fn refuse_unused(server: Server, mount: &Mounting) -> Result<(), Failure> {
+fn refuse_unused(server: Server, place: &Place) -> Result<(), Failure> {
     use Server::{
         Apache, Caddy, Htaccess, Lambda, Lighttpd, Nginx, NginxProxy, Openfaas, Systemd,
         SystemdInetd, Xinetd,
@@ -110,9 +111,13 @@ fn refuse_unused(server: Server, mount: &Mounting) -> Result<(), Failure> {
         "--socket" => matches!(server, Nginx | NginxProxy | Caddy | Systemd | SystemdInetd),
         "--user" => matches!(server, NginxProxy | Caddy | Systemd | SystemdInetd | Xinetd),
         "--static" => !matches!(server, Openfaas | Lambda),
+        // Each connection has a unit of its own, with its own /tmp: it would find nobody there.
+        "--warm" => server != SystemdInetd,
         _ => server != Lambda,
     };
+    let mount = &place.mount;
     let given = [
+        ("--warm", place.warm == Warm::Wanted),
         ("--url", !mount.url.is_empty()),
         ("--name", mount.name.is_some()),
         ("--port", mount.port.is_some()),

@@ -11,7 +11,7 @@ use crate::plan::Warm;
 const FOLDER: &str = "/home/app";
 
 /// What an image must not hold.
-const IGNORED: &str = ".*\n**/__pycache__\n**/*.sqlite3\nvenv\nDockerfile\nstack.yml\n";
+pub const IGNORED: &str = ".*\n**/__pycache__\n**/*.sqlite3\nvenv\n";
 
 /// What is built beside the application.
 pub fn stack(place: &Place) -> Result<Vec<File>, Failure> {
