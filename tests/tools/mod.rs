@@ -3,3 +3,4 @@
 mod check;
 mod check_files;
 mod check_users;
+mod checked;
