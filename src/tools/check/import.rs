@@ -57,6 +57,11 @@ pub fn check(
         }
         return Ok(Imported::Not(failed.code.entry().outcome));
     }
+    if answer.status == 0 && answer.failure.is_none() {
+        let hit = report.add(Kind::IMPORT_FAILED, "there was no response");
+        hit.detail(last(&answer.said));
+        return Ok(Imported::Not(Outcome::ApplicationFailed));
+    }
     if let Some(told) = &answer.report {
         observed(subject, told, &answer.imports, report);
     }
