@@ -55,6 +55,8 @@ pub struct Answer {
     pub imports: Vec<Import>,
     /// It was ended after the time limit.
     pub is_late: bool,
+    /// What the application wrote to stderr.
+    pub said: Vec<String>,
 }
 
 /// A failure as it stood on stderr.
@@ -74,17 +76,36 @@ pub fn ask(
     place: Place,
 ) -> io::Result<Answer> {
     let other = subject.other_user();
-    // By its path: another user may not have the right to it.
-    let program = env::current_exe()?;
-    let mut command = process::command(&program, other);
-    command.args(&subject.plan.words);
     let limit = subject.plan.limit;
-    command
-        .args(["--warm=false", "--debug=false", "--verbose=false"])
-        .arg("--error-log=/dev/null")
-        .arg(format!("--timeout={}", limit.as_secs_f64()))
-        .arg(&subject.application);
+    let settings = [
+        ("warm", "false".to_owned()),
+        ("debug", "false".to_owned()),
+        ("error-log", "/dev/null".to_owned()),
+        ("timeout", limit.as_secs_f64().to_string()),
+    ];
+    let mut command = match &subject.file {
+        Some(wrapper) if subject.shell.is_some() => process::command(wrapper, other),
+        _ => {
+            // By its path: another user may not have the right to it.
+            let mut command = process::command(&env::current_exe()?, other);
+            let words = settings
+                .iter()
+                .map(|(name, value)| format!("--{name}={value}"));
+            command
+                .args(&subject.plan.words)
+                .args(words)
+                .arg(&subject.application);
+            command
+        }
+    };
     environment(&mut command, subject, request, place);
+    if subject.shell.is_some() {
+        // What it starts is this program again: it takes them from here.
+        for (name, value) in settings {
+            let name = name.to_ascii_uppercase().replace('-', "_");
+            command.env(format!("WSGI_CGI_{name}"), value);
+        }
+    }
     let kind = if around == Around::Observer {
         CHECKED
     } else {
@@ -99,7 +120,18 @@ pub fn ask(
     input.write_all(&request.body)?;
     input.rewind()?;
     command.stdin(input);
-    let done = process::run(command, Instant::now() + limit + MARGIN)?;
+    let done = match process::run(command, Instant::now() + limit + MARGIN) {
+        Err(error) if subject.shell.is_some() => {
+            let mut answer = heard("");
+            answer.failure = Some(Failed {
+                code: Code::CANNOT_START,
+                reason: format!("{}: {error}", subject.application.display()),
+                detail: Vec::new(),
+            });
+            return Ok(answer);
+        }
+        done => done?,
+    };
     let mut answer = heard(&String::from_utf8_lossy(&done.errors));
     answer.is_late |= done.is_late;
     head(&done.output, &mut answer);
@@ -136,6 +168,7 @@ fn heard(text: &str) -> Answer {
         report: None,
         imports: Vec::new(),
         is_late: false,
+        said: Vec::new(),
     };
     let mut stack: Vec<String> = Vec::new();
     let mut is_importing = true;
@@ -152,14 +185,18 @@ fn heard(text: &str) -> Answer {
         } else if let Some(failed) = failed(line) {
             answer.is_late |= failed.code == Code::TIMED_OUT;
             answer.failure.get_or_insert(failed);
-        } else if line.starts_with("  File \"") {
+        } else if line.starts_with("  File \"") && !line.contains(", in ") {
             // faulthandler's, before the failure is told.
             stack.push(line.trim().to_owned());
         } else if let Some(failure) = &mut answer.failure
             && let Some(line) = line.strip_prefix("  ")
-            && !line.starts_with("what to do: ")
         {
-            failure.detail.push(line.to_owned());
+            // The remedy ends it.
+            if !line.starts_with("what to do: ") {
+                failure.detail.push(line.to_owned());
+            }
+        } else if !line.is_empty() {
+            answer.said.push(line.to_owned());
         }
     }
     if let Some(failure) = &mut answer.failure
@@ -228,6 +265,7 @@ mod tests {
         let failure = answer.failure.unwrap();
         assert_eq!(failure.reason, "KeyError: 'a'");
         assert_eq!(failure.detail, ["Traceback"]);
+        assert_eq!(answer.said, ["printed by somebody"]);
         assert_eq!(answer.imports.first().map(|import| import.depth), Some(2));
         assert!(answer.report.is_some() && !answer.is_late);
     }
