@@ -128,7 +128,7 @@ fn describe(command: &Command, name: &str, shared: &[&Arg], page: &mut String) -
         writeln!(page, "{}", row(argument))?;
     }
     if !known.is_empty() {
-        writeln!(page, "\nBesides, all options of [`wsgi-cgi`](#wsgi-cgi).")?;
+        writeln!(page, "\nBesides, the options of `wsgi-cgi` above.")?;
     }
     if let Some(details) = command.get_after_help() {
         writeln!(page, "```text\n{details}\n```")?;

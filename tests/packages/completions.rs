@@ -26,7 +26,7 @@ fn bash_completes_commands_and_their_options() {
     let script = |words: &str, last: &str| {
         format!(
             "source $FOLDER/wsgi-cgi.bash; COMP_WORDS=(wsgi-cgi {words} {last}); \
-             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _wsgi-cgi wsgi-cgi {last} ''; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _wsgi__cgi wsgi-cgi {last} ''; printf '%s\\n' \"${{COMPREPLY[@]}}\""
         )
     };
     assert_eq!(offered("bash", &script("", "ser")), ["serve"]);

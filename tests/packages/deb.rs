@@ -71,6 +71,5 @@ fn dpkg_installs_and_removes_it() {
     dpkg(&["--install"], &built().deb);
     assert_works(&root.join("usr/bin/wsgi-cgi"));
     dpkg(&["--purge"], Path::new("wsgi-cgi"));
-    let left = files_in(&root.join("usr"));
-    assert_eq!(left, [""; 0]);
+    assert!(!root.join("usr").exists());
 }
