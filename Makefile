@@ -11,10 +11,12 @@ CGI_REQUEST = GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD=GET SCRIPT_NAME= PATH_INF
 # What `make run` needs, and what the tests and the benchmark need besides.
 RUN_PACKAGES = gcc python3 python3-venv
 TEST_PACKAGES = $(RUN_PACKAGES) apache2 lighttpd nginx fcgiwrap libpython3-dev util-linux chromium chromium-driver curl \
-	systemd socat caddy xinetd iproute2 sudo apache2-suexec-custom
+	systemd socat caddy xinetd iproute2 sudo apache2-suexec-custom $(PACKAGING_PACKAGES)
+# What packages are made and checked with.
+PACKAGING_PACKAGES = gcc python3-venv git lintian man-db zsh fish bash-completion shellcheck
 BENCH_PACKAGES = $(TEST_PACKAGES) wrk procps
 
-.PHONY: help run test book bench fuzz install build lint clean
+.PHONY: help run test book bench fuzz install build pages dist wheel deb tarball lint clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -40,8 +42,23 @@ bench: .setup-bench build  ## cold speed and the careful ending, against wsgiref
 fuzz: .setup-fuzz  ## each parser of what comes from outside, for FUZZ_SECONDS (60)
 	fuzz/run
 
-install: build  ## copy the one file to $(PREFIX)/bin
+install: build  ## the one file in $(PREFIX)/bin, man pages and completions in $(PREFIX)/share
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/wsgi-cgi
+	packaging/pages $(DESTDIR)$(PREFIX)/share
+
+dist: .setup-packaging  ## wheel, .deb and tarball, for glibc 2.28 and newer, in target/dist
+	packaging/build wheel deb tarball
+
+wheel: .setup-packaging  ## of these only the wheel; pip installs it
+	packaging/build $@
+deb: .setup-packaging  ## only the .deb; dpkg installs it
+	packaging/build $@
+tarball: .setup-packaging  ## only the tarball, with an install script that needs no root
+	packaging/build $@
+
+pages:  ## docs/reference.md anew, from the definition of the command line
+	packaging/pages target/dist/data/data/share
+	cp target/dist/pages/reference.md docs/reference.md
 
 build:  ## the release build, target/release/wsgi-cgi
 	$(CARGO) build --release --locked
@@ -63,12 +80,14 @@ $(MDBOOK):
 	$(CARGO) install --quiet mdbook --version 0.5.4 --locked --no-default-features --profile dev --root target/tools
 
 # System packages: installed where apt-get may, else named.
-.PHONY: .setup-run .setup-test .setup-bench .setup-fuzz
+.PHONY: .setup-run .setup-test .setup-bench .setup-fuzz .setup-packaging
 .setup-run:
 	@./setup-packages $(RUN_PACKAGES)
 .setup-test:
 	@./setup-packages $(TEST_PACKAGES)
 .setup-fuzz:
 	@./setup-packages gcc g++
+.setup-packaging:
+	@./setup-packages $(PACKAGING_PACKAGES)
 .setup-bench:
 	@./setup-packages $(BENCH_PACKAGES)

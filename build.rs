@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "" => String::new(),
         commit => format!("commit {commit}, "),
     };
-    println!("cargo::rustc-env=WSGI_CGI_COMMIT={commit}");
+    println!("cargo::rustc-env=WSGI_CGI_BUILD={commit}engine ABI abi3-py39");
     link_statically()
 }
 

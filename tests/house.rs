@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::packages;
 use crate::support::run::Run;
 use crate::support::{PROGRAM, output};
 
@@ -37,6 +38,46 @@ fn the_page_of_errors_is_made_from_the_codes() {
         String::from_utf8(made).unwrap() == read("docs/errors.md"),
         "docs/errors.md is out of date"
     );
+}
+
+/// By `make pages`. Each command that has a command line has a section, and a page with all options of its help.
+#[test]
+fn the_reference_and_the_man_pages_are_made_from_the_command_line() {
+    let pages = &packages::built().pages;
+    let reference = fs::read_to_string(pages.join("reference.md")).unwrap();
+    assert!(
+        reference == read("docs/reference.md"),
+        "docs/reference.md is out of date: make pages"
+    );
+    let main = read("src/main.rs");
+    let names = main.split("Some((Some(\"").skip(1);
+    let names = names.map(|rest| rest.split('"').next().unwrap());
+    let mut count = 0;
+    for name in std::iter::once("").chain(names.filter(|name| *name != "pages")) {
+        let done = Run::by_hand(&[name, "--help"][usize::from(name.is_empty())..]).done();
+        let help = String::from_utf8(done.out).unwrap();
+        let Some((_, options)) = help.split_once("\nOptions:\n") else {
+            continue;
+        };
+        let page = format!("man/wsgi-cgi-{name}.1").replace("-.1", ".1");
+        let page =
+            fs::read_to_string(pages.join(&page)).unwrap_or_else(|error| panic!("{page}: {error}"));
+        assert!(
+            reference.contains(format!("\n## wsgi-cgi {name}").trim_end()),
+            "{name}"
+        );
+        let options = options
+            .lines()
+            .map(str::trim_start)
+            .filter(|line| line.starts_with('-'));
+        for option in options.filter_map(|line| line.split_once("--").map(|(_, rest)| rest)) {
+            let option = option.split(['[', '=', ' ', ',', '<']).next().unwrap();
+            let written = format!("\\-\\-{}", option.replace('-', "\\-"));
+            assert!(page.contains(&written), "--{option} of {name:?}");
+            count += 1;
+        }
+    }
+    assert!(count >= 100, "{count}");
 }
 
 /// Of the commands that have variables. Some options are typed only.

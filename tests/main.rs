@@ -6,6 +6,7 @@ mod doors;
 mod engine;
 mod frameworks;
 mod house;
+mod packages;
 mod serve;
 mod servers;
 mod starts;

@@ -38,13 +38,8 @@ pub use serve::{parse_inetd, parse_serve};
 pub use warm::{WarmPlan, parse_warm};
 pub use watchdog::parse_watchdog;
 
-/// What the executable is made of; the engine's part as in its Cargo.toml.
-const VERSION: &str = concat!(
-    env!("CARGO_PKG_VERSION"),
-    " (",
-    env!("WSGI_CGI_COMMIT"),
-    "engine ABI abi3-py39)"
-);
+/// Version, commit, and which interpreters the engine is for.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("WSGI_CGI_BUILD"), ")");
 
 const ABOUT: &str = "Runs any WSGI application, one request at a time, as a CGI program.";
 

@@ -15,8 +15,8 @@ use super::{CommandLine, NAMES};
 
 /// `wsgi-cgi` with its commands, which main.rs finds by their names.
 pub fn tree() -> Command {
-    let mut tree = CommandLine::command()
-        .subcommand_negates_reqs(true)
+    CommandLine::command()
+        .override_usage("wsgi-cgi [OPTIONS] [APP]\n       wsgi-cgi COMMAND [OPTIONS]")
         .disable_help_subcommand(true)
         .subcommands([
             CheckLine::command().name("check"),
@@ -31,9 +31,7 @@ pub fn tree() -> Command {
             WarmLine::command()
                 .name("warm")
                 .disable_help_subcommand(true),
-        ]);
-    tree.build();
-    tree
+        ])
 }
 
 /// The variable that sets an option where it is not typed.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use clap::{Arg, ArgAction, Command};
-use clap_complete::Shell;
+use clap_complete::{Generator, Shell};
 use clap_mangen::Man;
 use contract::codes::Code;
 use contract::outcome::Outcome;
@@ -39,13 +39,34 @@ fn write_pages(folder: &Path) -> Result<()> {
     for folder in [&manual, &completions] {
         fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
     }
+    write_completions(&tree, &completions)?;
+    tree.build();
     write_manual(&tree, &manual)?;
-    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        clap_complete::generate_to(shell, &mut tree, "wsgi-cgi", &completions)?;
-    }
     let mut reference = String::from(OPENING);
     describe(&tree, "wsgi-cgi", &[], &mut reference)?;
     fs::write(folder.join("reference.md"), reference).context("reference.md")
+}
+
+/// In the place of a command may stand an application. The generator for zsh would take it for the first word, and a
+/// command for the second.
+fn write_completions(tree: &Command, folder: &Path) -> Result<()> {
+    let options = tree
+        .get_arguments()
+        .filter(|argument| !argument.is_positional());
+    let mut commands = Command::new("wsgi-cgi")
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(options.cloned())
+        .subcommands(tree.get_subcommands().cloned())
+        .disable_help_subcommand(true);
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut commands, "wsgi-cgi", &mut script);
+        let script = String::from_utf8(script)?;
+        let script = script.replace(":_wsgi-cgi_commands\"", ":{_wsgi-cgi_commands; _files}\"");
+        let file = folder.join(shell.file_name("wsgi-cgi"));
+        fs::write(&file, script).with_context(|| format!("{}", file.display()))?;
+    }
+    Ok(())
 }
 
 /// One page for each command: `wsgi-cgi-warm-stop.1`.
@@ -107,7 +128,7 @@ fn describe(command: &Command, name: &str, shared: &[&Arg], page: &mut String) -
         writeln!(page, "{}", row(argument))?;
     }
     if !known.is_empty() {
-        writeln!(page, "\nBesides, all options of [`wsgi-cgi`](#wsgi-cgi).")?;
+        writeln!(page, "\nBesides, the options of `wsgi-cgi` above.")?;
     }
     if let Some(details) = command.get_after_help() {
         writeln!(page, "```text\n{details}\n```")?;

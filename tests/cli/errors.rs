@@ -258,9 +258,12 @@ fn help_and_version_go_to_standard_output() {
     }
     done.assert_quiet();
     let done = Run::by_hand(&["--version"]).done();
-    assert_eq!(
-        String::from_utf8_lossy(&done.out),
-        format!("wsgi-cgi {}\n", env!("CARGO_PKG_VERSION")),
-        "\n{done}"
+    // Only a release names its commit, too.
+    let version = concat!(
+        "wsgi-cgi ",
+        env!("CARGO_PKG_VERSION"),
+        " (engine ABI abi3-py39)\n"
     );
+    assert_eq!(String::from_utf8_lossy(&done.out), version, "\n{done}");
+    assert!(include_str!("../../engine/Cargo.toml").contains("abi3-py39"));
 }
