@@ -328,8 +328,9 @@ impl Door {
                 self.answer(failure);
             }
         }
-        let failure = ended.failure.as_ref().or(ended.told.as_ref());
-        if let (Some(keeper), Some(failure), false) = (keeper, failure, ended.was_told_to_end) {
+        // Whoever was told to end did not fail; but Lighttpd says so as soon as it has the last byte.
+        let own = ended.failure.as_ref().filter(|_| !ended.was_told_to_end);
+        if let (Some(keeper), Some(failure)) = (keeper, ended.told.as_ref().or(own)) {
             keeper.keep(failure, self.variables.as_slice());
         }
         if ended.failure.is_some() {
