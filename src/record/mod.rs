@@ -100,16 +100,15 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// For the request on descriptor 0, if `--record` is set: its body becomes a file. Fails with `TimedOut` where
-    /// that takes longer than the request may.
-    pub fn of(settings: &Settings, length: BodyLength) -> io::Result<Option<Self>> {
+    /// For the request on descriptor 0, if `--record` is set: its body becomes a file.
+    pub fn of(settings: &Settings, length: BodyLength) -> Result<Option<Self>, Failure> {
         let Some(folder) = settings.record.clone() else {
             return Ok(None);
         };
         let deadline = settings.timeout.map(|limit| Instant::now() + limit);
         Ok(Some(Self {
             folder,
-            body: spool(length, deadline)?,
+            body: spool(length, deadline).map_err(|error| unkept(&error))?,
             application: String::new(),
             interpreter: String::new(),
             error_log: settings.error_log.clone(),
@@ -136,6 +135,13 @@ impl Keeper {
             interpreter: &self.interpreter,
         };
         keep(&self.folder, &case, self.error_log.as_deref());
+    }
+}
+
+fn unkept(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::TimedOut => Failure::new(Code::TIMED_OUT, "the body did not come"),
+        _ => Failure::new(Code::SYSTEM, format!("the body cannot be kept: {error}")),
     }
 }
 
