@@ -11,7 +11,7 @@ use contract::codes::Code;
 use contract::descriptors::adopt;
 use contract::handover::{Detail, Ending, Job, Observed, RUNNING, Runs};
 use contract::outcome::Outcome;
-use contract::report::{self, Asked, Failure};
+use contract::report::{self, Failure};
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
