@@ -286,14 +286,16 @@ fn a_long_body_is_cut_and_a_full_folder_keeps_the_newest() {
 
 #[test]
 fn a_folder_that_visitors_can_read_is_refused() {
-    let folder = Folder::new();
-    let done = run("upload", &folder)
-        .variable("DOCUMENT_ROOT", folder.0.path())
-        .done();
-    done.assert_status("500 Internal Server Error")
-        .assert_told("WC074")
-        .assert_told("document root");
-    assert!(folder.files().is_empty());
+    for (name, below) in [("DOCUMENT_ROOT", ""), ("SCRIPT_FILENAME", "app.cgi")] {
+        let folder = Folder::new();
+        let done = run("upload", &folder)
+            .variable(name, folder.0.path().join(below))
+            .done();
+        done.assert_status("500 Internal Server Error")
+            .assert_told("WC074")
+            .assert_told("document root");
+        assert!(folder.files().is_empty());
+    }
 }
 
 /// Its folder is another user's, where root starts the server.
