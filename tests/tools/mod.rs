@@ -5,3 +5,4 @@ mod check_files;
 mod check_users;
 mod explain;
 mod record;
+mod record_doors;

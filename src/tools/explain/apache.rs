@@ -62,11 +62,7 @@ pub const TOPICS: &[Topic] = &[
     ),
     topic(
         "AH01262",
-        &[
-            "ah01262",
-            "ah02809",
-            "options execcgi is off in this directory",
-        ],
+        &["ah01262", "ah02809", "options execcgi is off"],
         "Options ExecCGI is off in this directory",
         "Apache runs scripts only in folders that a ScriptAlias names, or that have Options ExecCGI. Here a handler wants to run the file, and the folder has no such option. The visitor sees 403.",
         "put `Options +ExecCGI` into the `<Directory>` section, or into .htaccess where AllowOverride permits Options; many hosts allow scripts only in cgi-bin",

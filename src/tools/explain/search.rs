@@ -253,6 +253,45 @@ mod tests {
     }
 
     #[test]
+    fn what_people_paste_is_known() {
+        for (text, name) in [
+            ("Options ExecCGI is off", "AH01262"),
+            ("script not found or unable to stat", "AH01264"),
+            ("attempt to invoke directory as script", "AH01265"),
+            (
+                "./a.cgi: /usr/bin/python3^M: bad interpreter",
+                "env: 'python3\\r': No such file or directory",
+            ),
+            (
+                "/usr/bin/python3: bad interpreter: Permission denied",
+                "bad interpreter",
+            ),
+            (
+                "exec: '/usr/bin/env': No such file",
+                "exec: '/usr/bin/env': No such file or directory",
+            ),
+            ("file is writable by others: (/home/me/a.cgi)", "suexec 118"),
+            (
+                "RuntimeError: can't start new thread",
+                "can't start new thread",
+            ),
+            (
+                "Timeout waiting for output from CGI script /a",
+                "Script timed out before returning headers",
+            ),
+            ("invalid Python interpreter", "No module named 'encodings'"),
+            ("\"errorType\": \"Runtime.ExitError\"", "Runtime.ExitError"),
+            ("17 Task timed out after 3.00 seconds", "Task timed out"),
+            (
+                "fork: Resource temporarily unavailable",
+                "Resource temporarily unavailable",
+            ),
+        ] {
+            finds(text, &[name]);
+        }
+    }
+
+    #[test]
     fn a_slip_of_the_finger_is_seen() {
         let groups = groups();
         for (text, expected) in [
