@@ -12,3 +12,4 @@ mod explain;
 mod init;
 mod record;
 mod rewriting;
+mod record_doors;
