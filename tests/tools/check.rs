@@ -193,6 +193,16 @@ fn a_fault_in_one_request_names_it() {
 }
 
 #[test]
+fn what_only_a_scanner_would_see_is_a_hint() {
+    let text =
+        "def app(environ, start_response):\n    environ['PATH_INFO'].encode('latin-1').decode()\n"
+            .to_owned()
+            + GOOD.split_once('\n').unwrap().1;
+    let folder = Folder::with(&[("app.py", &text)]);
+    folder.check(&[]).is(&["WC160"]).exits(0).tells("%FF%FE");
+}
+
+#[test]
 fn headers_that_servers_drop_are_named() {
     let with = |more: &str| {
         let headers = format!("[('Content-Type', 'text/plain')] + {more}");

@@ -99,6 +99,11 @@ pub fn ask(
         }
     };
     environment(&mut command, subject, request, place);
+    // The script's folder (RFC 3875 section 7.2), which another user may be in; a module is looked up where we are.
+    let is_elsewhere = place == Place::Server && subject.plan.server.is_some();
+    if subject.file.is_some() && (is_elsewhere || other.is_some()) {
+        command.current_dir(&subject.folder);
+    }
     if subject.shell.is_some() {
         // What it starts is this program again: it takes them from here.
         for (name, value) in settings {
@@ -152,10 +157,6 @@ fn environment(command: &mut Command, subject: &Subject, request: &Request, plac
         gateway::set(&mut variables, b"SCRIPT_FILENAME", name);
     }
     command.env_clear().envs(variables.iter().map(texts));
-    // The script's folder (RFC 3875 section 7.2); a module is looked up where we are.
-    if subject.file.is_some() {
-        command.current_dir(&subject.folder);
-    }
 }
 
 /// What stands on stderr: lines of importtime, the observer's, and the engine's.

@@ -53,7 +53,7 @@ impl Subject {
     /// Finds application and interpreter, and reports what stands in the way.
     pub fn find(plan: CheckPlan, here: &Path, report: &mut Report) -> Result<Self, Refusal> {
         report.begin("Application");
-        let typed = here.join(&plan.application);
+        let typed = plain(&here.join(&plan.application));
         let environment = environment(&plan);
         let choice = match choose(&plan, here, environment) {
             Ok(choice) => Some(choice),
@@ -73,7 +73,7 @@ impl Subject {
             None => typed.is_file().then(|| typed.clone()),
         };
         let folder = match (found, &file) {
-            (Some(found), _) => found.directory.clone(),
+            (Some(found), _) => plain(&found.directory),
             (None, Some(file)) => file.parent().unwrap_or(Path::new("/")).to_owned(),
             (None, None) => here.to_owned(),
         };
@@ -238,12 +238,17 @@ fn described(found: Option<&Found>, typed: &Path) -> String {
     };
     let place = match &found.source {
         Source::File(file) => file.display().to_string(),
-        Source::Module { name, directory } => format!("{name} in {}", directory.display()),
+        Source::Module { name, directory } => format!("{name} in {}", plain(directory).display()),
     };
     match &found.callable {
         Some(name) => format!("{place}, {name}"),
         None => place,
     }
+}
+
+/// Without the point of `.`, as people write it.
+fn plain(path: &Path) -> PathBuf {
+    path.components().collect()
 }
 
 /// APP for a process with another working folder; a module's name stays what it is.
@@ -253,7 +258,7 @@ fn absolute(found: Option<&Found>, typed: &OsString) -> OsString {
     };
     let mut word = match &found.source {
         Source::File(file) => file.clone().into_os_string(),
-        Source::Module { .. } if found.owner.is_some() => found.directory.clone().into(),
+        Source::Module { .. } if found.owner.is_some() => plain(&found.directory).into(),
         Source::Module { .. } => return typed.clone(),
     };
     if let Some(callable) = &found.callable {
