@@ -49,6 +49,15 @@ fn nothing_is_found_where_nothing_is_wrong() {
 }
 
 #[test]
+fn every_interpreter_can_be_checked() {
+    let folder = Folder::with(&[("app.py", &importing("print('hello')"))]);
+    for interpreter in python::all() {
+        let found = folder.check(&["--python", interpreter.to_str().unwrap()]);
+        found.is(&["WC152"]).fact("version", "3.");
+    }
+}
+
+#[test]
 fn the_examples_are_clean() {
     for (example, application) in [("hello", "app.py"), ("flask", "app.py"), ("django", ".")] {
         let site = site::Site::copy_of(example, application);

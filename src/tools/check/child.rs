@@ -210,7 +210,8 @@ fn heard(text: &str) -> Answer {
 
 /// `[2026-01-31T12:00:00Z] wsgi-cgi: WC040 the sentence: the reason (GET /)`
 fn failed(line: &str) -> Option<Failed> {
-    let (_, text) = line.strip_prefix('[')?.split_once("] wsgi-cgi: ")?;
+    // The application may have begun the line.
+    let (_, text) = line.split_once("Z] wsgi-cgi: ")?;
     let code = Code::all().find(|code| text.starts_with(code.entry().code))?;
     let rest = text.split_once(code.entry().sentence)?.1;
     let rest = rest.rsplit_once(" (").map_or(rest, |(reason, _)| reason);
@@ -259,7 +260,7 @@ mod tests {
                     import time:       5 |          7 |     os.path\n\
                     printed by somebody\n\
                     \u{1e}wsgi-cgi check {\"rules\": []}\n\
-                    [2026-01-31T12:00:00Z] wsgi-cgi: WC040 the application raised an exception: KeyError: 'a' (GET /)\n\
+                    begun[2026-01-31T12:00:00Z] wsgi-cgi: WC040 the application raised an exception: KeyError: 'a' (GET /)\n\
                     \x20 Traceback\n\
                     \x20 what to do: mend it\n";
         let answer = heard(text);
