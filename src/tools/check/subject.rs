@@ -73,7 +73,7 @@ impl Subject {
             None => typed.is_file().then(|| typed.clone()),
         };
         let folder = match (found, &file) {
-            (Some(found), _) => plain(&found.directory),
+            (Some(found), _) => found.directory.clone(),
             (None, Some(file)) => file.parent().unwrap_or(Path::new("/")).to_owned(),
             (None, None) => here.to_owned(),
         };
@@ -224,7 +224,8 @@ fn choose(
     cli::apply_environment(|name| variables.get(name), &mut settings, here)?;
     let found = source::find(&plan.application, here);
     let typed = cli::parse(&plan.words)?;
-    let found = application::configure(found, typed, &mut settings, here)?;
+    let mut found = application::configure(found, typed, &mut settings, here)?;
+    found.directory = plain(&found.directory);
     let executable = env::current_exe().ok();
     Ok(Choice {
         interpreter: interpreter::choose(&variables, &settings, &found, executable.as_deref()),
@@ -258,7 +259,7 @@ fn absolute(found: Option<&Found>, typed: &OsString) -> OsString {
     };
     let mut word = match &found.source {
         Source::File(file) => file.clone().into_os_string(),
-        Source::Module { .. } if found.owner.is_some() => plain(&found.directory).into(),
+        Source::Module { .. } if found.owner.is_some() => found.directory.clone().into(),
         Source::Module { .. } => return typed.clone(),
     };
     if let Some(callable) = &found.callable {
