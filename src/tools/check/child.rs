@@ -75,7 +75,6 @@ pub fn ask(
     around: Around,
     place: Place,
 ) -> io::Result<Answer> {
-    let other = subject.other_user();
     let limit = subject.plan.limit;
     let settings = [
         ("warm", "false".to_owned()),
@@ -83,27 +82,8 @@ pub fn ask(
         ("error-log", "/dev/null".to_owned()),
         ("timeout", limit.as_secs_f64().to_string()),
     ];
-    let mut command = match &subject.file {
-        Some(wrapper) if subject.shell.is_some() => process::command(wrapper, other),
-        _ => {
-            // By its path: another user may not have the right to it.
-            let mut command = process::command(&env::current_exe()?, other);
-            let words = settings
-                .iter()
-                .map(|(name, value)| format!("--{name}={value}"));
-            command
-                .args(&subject.plan.words)
-                .args(words)
-                .arg(&subject.application);
-            command
-        }
-    };
+    let mut command = program(subject, &settings)?;
     environment(&mut command, subject, request, place);
-    // The script's folder (RFC 3875 section 7.2), which another user may be in; a module is looked up where we are.
-    let is_elsewhere = place == Place::Server && subject.plan.server.is_some();
-    if subject.file.is_some() && (is_elsewhere || other.is_some()) {
-        command.current_dir(&subject.folder);
-    }
     if subject.shell.is_some() {
         // What it starts is this program again: it takes them from here.
         for (name, value) in settings {
@@ -111,12 +91,11 @@ pub fn ask(
             command.env(format!("WSGI_CGI_{name}"), value);
         }
     }
-    let kind = if around == Around::Observer {
-        CHECKED
-    } else {
-        "1"
+    let kind = match around {
+        Around::Observer => CHECKED,
+        Around::Nothing => "1",
     };
-    command.env(SERVE_CHILD, process::kind(kind, other));
+    command.env(SERVE_CHILD, process::kind(kind, subject.other_user()));
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     if around == Around::Observer {
         command.env("PYTHONPROFILEIMPORTTIME", "1");
@@ -125,7 +104,14 @@ pub fn ask(
     input.write_all(&request.body)?;
     input.rewind()?;
     command.stdin(input);
-    let done = match process::run(command, Instant::now() + limit + MARGIN) {
+    match process::run(command, Instant::now() + limit + MARGIN) {
+        Ok(done) => {
+            let mut answer = heard(&String::from_utf8_lossy(&done.errors));
+            answer.is_late |= done.is_late;
+            head(&done.output, &mut answer);
+            Ok(answer)
+        }
+        // The script cannot be started: its fault.
         Err(error) if subject.shell.is_some() => {
             let mut answer = heard("");
             answer.failure = Some(Failed {
@@ -133,30 +119,46 @@ pub fn ask(
                 reason: format!("{}: {error}", subject.application.display()),
                 detail: Vec::new(),
             });
-            return Ok(answer);
+            Ok(answer)
         }
-        done => done?,
-    };
-    let mut answer = heard(&String::from_utf8_lossy(&done.errors));
-    answer.is_late |= done.is_late;
-    head(&done.output, &mut answer);
-    Ok(answer)
+        Err(error) => Err(error),
+    }
+}
+
+/// This program, or a wrapper script that starts it.
+fn program(subject: &Subject, settings: &[(&str, String)]) -> io::Result<Command> {
+    let other = subject.other_user();
+    if let Some(wrapper) = subject.file.as_ref().filter(|_| subject.shell.is_some()) {
+        return Ok(process::command(wrapper, other));
+    }
+    // By its path: another user may not have the right to it.
+    let mut command = process::command(&env::current_exe()?, other);
+    let settings = settings.iter();
+    command
+        .args(&subject.plan.words)
+        .args(settings.map(|(name, value)| format!("--{name}={value}")))
+        .arg(&subject.application);
+    Ok(command)
 }
 
 fn environment(command: &mut Command, subject: &Subject, request: &Request, place: Place) {
     set(command, request);
-    let Some(server) = subject.plan.server.filter(|_| place == Place::Server) else {
-        return;
-    };
-    let mut variables = request.variables.clone();
-    for (name, value) in server.environment().into_iter().map(bytes) {
-        gateway::set(&mut variables, &name, &value);
+    let server = subject.plan.server.filter(|_| place == Place::Server);
+    if let Some(server) = server {
+        let mut variables = request.variables.clone();
+        for (name, value) in server.environment().into_iter().map(bytes) {
+            gateway::set(&mut variables, &name, &value);
+        }
+        if let Some(file) = &subject.file {
+            let name = file.as_os_str().as_encoded_bytes();
+            gateway::set(&mut variables, b"SCRIPT_FILENAME", name);
+        }
+        command.env_clear().envs(variables.iter().map(texts));
     }
-    if let Some(file) = &subject.file {
-        let name = file.as_os_str().as_encoded_bytes();
-        gateway::set(&mut variables, b"SCRIPT_FILENAME", name);
+    // The script's folder (RFC 3875 section 7.2), which another user may be in; a module is looked up where we are.
+    if subject.file.is_some() && (server.is_some() || subject.other_user().is_some()) {
+        command.current_dir(&subject.folder);
     }
-    command.env_clear().envs(variables.iter().map(texts));
 }
 
 /// What stands on stderr: lines of importtime, the observer's, and the engine's.

@@ -16,7 +16,7 @@ use crate::gateway;
 use crate::plan::{Asked, Data};
 use crate::terminal::Progress;
 
-/// SURVEY: Apache answers 500 to a line over 8190 bytes, Lighttpd 502 to a head over 65535.
+/// Apache answers 500 to a line over 8190 bytes, Lighttpd 502 to a head over 65535.
 const LINE_LIMIT: usize = 8000;
 const HEAD_LIMIT: usize = 65535;
 
