@@ -76,12 +76,12 @@ fn what_the_web_servers_user_cannot_read_is_named() {
     check(&folder, &["--as-cgi"])
         .is(&["WC120", "WC150"])
         .tells(&name("lib/helper.py"));
-    mode(&folder.path("lib/helper.py"), 0o644);
+    check(&folder, &["--as-cgi", "--no-run"]).mend();
     mode(&folder.path("lib"), 0o700);
     check(&folder, &["--as-cgi"])
         .is(&["WC120", "WC150"])
         .tells(&name("lib"));
-    mode(&folder.path("lib"), 0o755);
+    check(&folder, &["--as-cgi", "--no-run"]).mend();
     mode(&folder.path("app.py"), 0o600);
     check(&folder, &["--as-cgi"]).tells(&format!("chmod o+r {}", name("app.py")));
     mode(&folder.path("app.py"), 0o644);

@@ -53,7 +53,7 @@ impl Subject {
     /// Finds application and interpreter, and reports what stands in the way.
     pub fn find(plan: CheckPlan, here: &Path, report: &mut Report) -> Result<Self, Refusal> {
         report.begin("Application");
-        let typed = here.join(&plan.application);
+        let typed = plain(&here.join(&plan.application));
         let environment = environment(&plan);
         let choice = match choose(&plan, here, environment) {
             Ok(choice) => Some(choice),
@@ -224,7 +224,8 @@ fn choose(
     cli::apply_environment(|name| variables.get(name), &mut settings, here)?;
     let found = source::find(&plan.application, here);
     let typed = cli::parse(&plan.words)?;
-    let found = application::configure(found, typed, &mut settings, here)?;
+    let mut found = application::configure(found, typed, &mut settings, here)?;
+    found.directory = plain(&found.directory);
     let executable = env::current_exe().ok();
     Ok(Choice {
         interpreter: interpreter::choose(&variables, &settings, &found, executable.as_deref()),
@@ -238,12 +239,17 @@ fn described(found: Option<&Found>, typed: &Path) -> String {
     };
     let place = match &found.source {
         Source::File(file) => file.display().to_string(),
-        Source::Module { name, directory } => format!("{name} in {}", directory.display()),
+        Source::Module { name, directory } => format!("{name} in {}", plain(directory).display()),
     };
     match &found.callable {
         Some(name) => format!("{place}, {name}"),
         None => place,
     }
+}
+
+/// Without the point of `.`, as people write it.
+fn plain(path: &Path) -> PathBuf {
+    path.components().collect()
 }
 
 /// APP for a process with another working folder; a module's name stays what it is.
