@@ -194,6 +194,13 @@ codes! {
     TOO_BUSY "WC084" "503 Service Unavailable", ApplicationFailed;
         "too many requests are waiting";
         "come again later; more of them run at once with --max-processes, more of them wait with --max-queue"
+
+    NO_TOKEN "WC090" FAILED, NotFound;
+        "the self-test cannot be opened: there is no token file";
+        "run check --through on the host itself, as the owner of the application's file or as root; the token file lies beside it, for as long as the check runs"
+    NOT_ANSWERED "WC091" FAILED, NotFound;
+        "the self-test was not answered";
+        "make the address lead to the application first: wsgi-cgi config SERVER APP writes the configuration, and the web server's error log tells why a script is not run"
 }
 
 #[cfg(test)]

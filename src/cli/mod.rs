@@ -22,12 +22,14 @@ mod init;
 mod lambda;
 mod request;
 mod serve;
+mod through;
 mod warm;
 mod watchdog;
 
 pub use lambda::parse_lambda;
 pub use request::parse_request;
 pub use serve::{parse_inetd, parse_serve};
+pub use through::parse_through;
 pub use warm::{WarmPlan, parse_warm};
 pub use watchdog::parse_watchdog;
 

@@ -6,6 +6,7 @@ mod interpreter;
 pub mod lambda;
 pub mod limited;
 pub mod request;
+pub mod self_test;
 pub mod serve;
 mod template;
 pub mod watchdog;

@@ -1,10 +1,12 @@
 //! `wsgi-cgi check`.
 
+mod through;
+
 use std::ffi::OsString;
 
 use contract::outcome::Outcome;
 
 /// `arguments` stand behind `check`.
-pub fn run(_arguments: &[OsString]) -> Outcome {
-    Outcome::BadUsage
+pub fn run(arguments: &[OsString]) -> Outcome {
+    through::run(arguments)
 }
