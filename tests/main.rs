@@ -9,4 +9,5 @@ mod house;
 mod serve;
 mod servers;
 mod support;
+mod tools;
 mod warm;

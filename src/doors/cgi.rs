@@ -417,7 +417,8 @@ impl Door {
 
     fn tell(&self, failure: &Failure) {
         let log = self.settings.error_log.as_deref();
-        report::tell(failure, &self.asked().label(), log);
+        let request = self_test::without_token(&self.asked().label());
+        report::tell(failure, &request, log);
     }
 
     fn asked(&self) -> Asked<'_> {

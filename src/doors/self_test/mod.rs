@@ -29,7 +29,7 @@ pub use self::process::more_descriptors;
 /// What its address holds, before the token. No dot: many servers are told to refuse names that begin with one.
 pub const MARK: &str = "/wsgi-cgi-self-test/";
 
-/// The length of what `length` and `short` announce.
+/// The length that `length` and `short` announce.
 pub const LENGTH: usize = 1000;
 
 /// How long a streamed response waits for its client's sign.
@@ -60,6 +60,14 @@ pub fn may_be_asked() -> bool {
     let holds_mark =
         |name| env::var_os(name).is_some_and(|value| find_mark(value.as_encoded_bytes()).is_some());
     holds_mark("PATH_INFO") || holds_mark("REQUEST_URI")
+}
+
+/// A request's address, for a log: it holds no token.
+pub fn without_token(address: &str) -> String {
+    match address.split_once(MARK) {
+        Some((before, _)) => format!("{before}{MARK}TOKEN"),
+        None => address.to_owned(),
+    }
 }
 
 fn find_mark(bytes: &[u8]) -> Option<usize> {
@@ -146,9 +154,16 @@ impl SelfTest {
                 let facts = read_body(body)?;
                 return answer.json("200 OK", &self.told(variables, facts));
             }
-            "length" => answer.text(Some(LENGTH), LENGTH)?,
-            "short" => answer.text(Some(LENGTH), LENGTH / 2)?,
-            "stream" => self.stream(&answer)?,
+            "length" => answer.head(Some(LENGTH))?,
+            "stream" => {
+                answer.head(None)?;
+                self.pieces(1)?;
+            }
+            // A server that has all of it before it answers mends the length.
+            "short" => {
+                answer.head(Some(LENGTH))?;
+                self.pieces(2)?;
+            }
             // `address`, and `unread` with a body.
             _ => answer.json("200 OK", &self.told(variables, json!({})))?,
         }
@@ -177,15 +192,14 @@ impl SelfTest {
         })
     }
 
-    /// The first piece; then, when the client has seen it or will not see it before the end, the second.
-    fn stream(&self, answer: &Answer) -> io::Result<()> {
-        answer.text(None, 0)?;
+    /// The first piece; then, when the client has seen so many or will not see this one before the end, the second.
+    fn pieces(&self, number: usize) -> io::Result<()> {
         write(b"first\n")?;
         let place = self.folder.join(token::FILE);
         let deadline = Instant::now() + PATIENCE;
         let is_seen = loop {
             match token::read(&place) {
-                Ok((ticket, ..)) if ticket.is_seen => break true,
+                Ok((ticket, ..)) if ticket.seen >= number => break true,
                 Ok(_) if Instant::now() < deadline => thread::sleep(PAUSE),
                 _ => break false,
             }
@@ -215,9 +229,9 @@ impl Answer {
         )
     }
 
-    /// So many bytes, with this length in the head.
-    fn text(&self, length: Option<usize>, bytes: usize) -> io::Result<()> {
-        self.write("200 OK", "text/plain", length, &vec![b'x'; bytes])
+    /// The head of a response with this length, or one that ends with the connection.
+    fn head(&self, length: Option<usize>) -> io::Result<()> {
+        self.write("200 OK", "text/plain", length, b"")
     }
 
     fn write(

@@ -128,7 +128,8 @@ pub fn environment(variables: &MetaVariables, token: &str) -> Value {
     let mut all = Map::new();
     for (name, value) in variables.iter() {
         let name = text(name);
-        let is_shown = HARMLESS.contains(&name.as_str()) && !is_secret(&name);
+        let is_harmless = HARMLESS.contains(&name.as_str()) && !is_secret(&name);
+        let is_shown = value.is_empty() || is_harmless;
         let value = match is_shown {
             true => Value::String(text(value)),
             false => Value::Null,
@@ -152,6 +153,7 @@ mod tests {
             ("QUERY_STRING", "hunter2"),
             ("SECRET_KEY", "hunter2"),
             ("abc_NAME", "hunter2"),
+            ("HTTP_PROXY", ""),
         ];
         let variables =
             MetaVariables::from_environment(words.map(|(name, value)| (name.into(), value.into())));
@@ -159,6 +161,7 @@ mod tests {
         let text = shown.to_string();
         assert!(!text.contains("hunter2") && !text.contains("abc"), "{text}");
         assert_eq!(shown["PATH_INFO"], "/x/TOKEN");
+        assert_eq!(shown["HTTP_PROXY"], "");
         for (name, _) in words {
             assert!(
                 shown.get(name.replace("abc", "TOKEN")).is_some(),

@@ -17,7 +17,7 @@ pub const FILE: &str = ".wsgi-cgi-self-test";
 /// Seconds for which a token is valid.
 pub const LIFE: u64 = 120;
 
-/// The line that the client adds when it has seen the first piece of a streamed response.
+/// The line that the client adds each time when it has seen the first piece of a response.
 pub const SEEN: &str = "seen\n";
 
 /// More than a token file has.
@@ -33,8 +33,8 @@ pub struct Ticket {
     digest: [u8; 32],
     /// In seconds since 1970.
     pub expires: u64,
-    /// Whether [`SEEN`] follows.
-    pub is_seen: bool,
+    /// How often [`SEEN`] follows.
+    pub seen: usize,
 }
 
 /// What a token opens.
@@ -103,7 +103,7 @@ impl Ticket {
         Self {
             digest: Sha256::digest(token).into(),
             expires: now + LIFE,
-            is_seen: false,
+            seen: 0,
         }
     }
 
@@ -123,7 +123,7 @@ impl Ticket {
         Some(Self {
             digest: bytes(digest)?,
             expires: expires.parse().ok()?,
-            is_seen: rest == SEEN,
+            seen: rest.matches(SEEN).count(),
         })
     }
 
@@ -255,10 +255,10 @@ mod tests {
                 "{text:?}"
             );
         }
-        fs::write(&place, whole + SEEN).unwrap();
+        fs::write(&place, whole + SEEN + SEEN).unwrap();
         assert!(matches!(
             verify(&place, user(), token.as_bytes(), NOW),
-            Verdict::Open(Ticket { is_seen: true, .. })
+            Verdict::Open(Ticket { seen: 2, .. })
         ));
     }
 

@@ -122,7 +122,7 @@ fn configuration(report: &Report, server: Server, plan: &ThroughPlan) -> String 
         }
         Server::Lighttpd => "In Lighttpd's configuration, for the application's address:",
         Server::Fcgiwrap => "In the location of nginx's configuration that has fastcgi_pass:",
-        Server::Serve | Server::HttpServer | Server::Other => "In the server's configuration:",
+        Server::Serve | Server::PythonLibrary | Server::Other => "In the server's configuration:",
     };
     list(title, Place::Server);
     list(

@@ -89,12 +89,14 @@ pub fn all(root: &str) -> Vec<Question> {
         ),
         field("underscore", ("X_Wsgi_Cgi", "1")),
         field("proxy", ("Proxy", "http://127.0.0.1:9/")),
-        get("length", "length"),
         question("head", "HEAD", "length"),
-        get("short", "short"),
         Question {
             tells: true,
             ..get("stream", "stream")
+        },
+        Question {
+            tells: true,
+            ..get("short", "short")
         },
         post("body", "body", SMALL),
         post("large body", "body", LARGE),

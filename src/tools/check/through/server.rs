@@ -18,7 +18,7 @@ pub enum Server {
     /// `wsgi-cgi serve`.
     Serve,
     /// `python -m http.server --cgi`.
-    HttpServer,
+    PythonLibrary,
     /// Any other.
     Other,
 }
@@ -69,7 +69,7 @@ impl Server {
             // Others than fcgiwrap turn FastCGI into processes, too.
             () if is("nginx") => Self::Fcgiwrap,
             () if is("wsgi-cgi/") => Self::Serve,
-            () if is("simplehttp/") => Self::HttpServer,
+            () if is("simplehttp/") => Self::PythonLibrary,
             () => Self::Other,
         }
     }
@@ -83,7 +83,7 @@ impl Server {
             Self::Lighttpd => "Lighttpd, mod_cgi",
             Self::Fcgiwrap => "nginx, fcgiwrap",
             Self::Serve => "wsgi-cgi serve",
-            Self::HttpServer => "Python's http.server",
+            Self::PythonLibrary => "Python's http.server",
             Self::Other => "unknown",
         }
     }
@@ -94,7 +94,7 @@ impl Server {
             Self::ApacheCgid | Self::ApacheCgi | Self::LiteSpeed => Some("apache"),
             Self::Lighttpd => Some("lighttpd"),
             Self::Fcgiwrap => Some("nginx"),
-            Self::Serve | Self::HttpServer | Self::Other => None,
+            Self::Serve | Self::PythonLibrary | Self::Other => None,
         }
     }
 
@@ -109,7 +109,7 @@ impl Server {
             Self::Lighttpd => "none, unless cgi.limits has a read-timeout",
             Self::Fcgiwrap => "fastcgi_read_timeout, between two pieces: 60 s unless set",
             Self::Serve => "--timeout, if it is given",
-            Self::HttpServer => "none",
+            Self::PythonLibrary => "none",
             Self::Other => "not known",
         }
     }
@@ -122,7 +122,7 @@ impl Server {
             Self::Fcgiwrap => "fcgiwrap's stderr, or with -f nginx's error_log",
             Self::Serve => "the listener's stderr",
             Self::LiteSpeed => "LiteSpeed's stderr.log",
-            Self::Lighttpd | Self::HttpServer | Self::Other => {
+            Self::Lighttpd | Self::PythonLibrary | Self::Other => {
                 "the server, which does with it what it likes"
             }
         }
@@ -191,7 +191,7 @@ mod tests {
                 "SimpleHTTP/0.6 Python/3.11",
                 "python3",
                 false,
-                Server::HttpServer,
+                Server::PythonLibrary,
             ),
             ("Caddy", "caddy", false, Server::Other),
             ("", "", true, Server::Other),

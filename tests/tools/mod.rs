@@ -1,0 +1,5 @@
+//! The tools: what is never run while serving.
+
+mod through;
+mod through_token;
+mod through_unanswered;
