@@ -148,6 +148,7 @@ def serve(client):
         with socket.create_connection(('127.0.0.1', int(sys.argv[2]))) as server:
             threading.Thread(target=copy, args=(client, server), daemon=True).start()
             copy(server, client)
+            client.shutdown(socket.SHUT_RDWR)
 
 while True:
     threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
