@@ -50,7 +50,10 @@ fn main() -> ExitCode {
         _ if env::var_os(SERVE_CHILD).is_some_and(|kind| kind == LIMITED_SCRIPT) => {
             doors::limited::run(&arguments)
         }
-        _ => doors::cgi::run(arguments, env::vars_os(), descriptors),
+        _ => match doors::other_user::kind() {
+            Some(kind) => doors::other_user::run(&arguments, &kind),
+            None => doors::cgi::run(arguments, env::vars_os(), descriptors),
+        },
     };
     ExitCode::from(outcome.exit_status())
 }

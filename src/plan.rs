@@ -7,6 +7,10 @@ use std::time::Duration;
 
 use contract::handover::{Detail, ResponseForm, Site, Verbosity};
 
+mod check;
+
+pub use check::{CheckPlan, Checking, Depth, ReportForm, Server, ThroughPlan};
+
 /// The settings of one run, after the command line, the script's pragma and the environment.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -123,30 +127,6 @@ pub struct WatchdogPlan {
     pub arguments: Vec<OsString>,
     /// Whether the head is written, too.
     pub form: ResponseForm,
-}
-
-/// What `check --through` is to do.
-#[derive(Clone, Debug)]
-pub struct ThroughPlan {
-    /// The application's address.
-    pub url: String,
-    /// Whether any certificate will do.
-    pub is_insecure: bool,
-    /// How the report is written.
-    pub shown: Shown,
-    /// APP, behind its options as they would be typed.
-    pub arguments: Vec<OsString>,
-    /// APP, as it was given.
-    pub application: OsString,
-}
-
-/// For whom a report is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
-    /// For a person.
-    Text,
-    /// For a program.
-    Json,
 }
 
 /// What `request` is to do.

@@ -110,6 +110,15 @@ pub enum Runs {
     Again,
 }
 
+/// Whether the application is observed, for `wsgi-cgi check`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observed {
+    /// It is not.
+    No,
+    /// What it does while it is imported, and which rules of WSGI it breaks, is told on stderr.
+    Yes,
+}
+
 /// A platform's event that a request was made of, for applications which want to see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invocation {
@@ -154,6 +163,8 @@ pub struct Job {
     pub started: u64,
     /// Whether the process ends with the request.
     pub runs: Runs,
+    /// Whether the application is observed.
+    pub observed: Observed,
     /// The event behind the request, if there is one.
     pub invocation: Option<Invocation>,
 }
@@ -226,6 +237,7 @@ impl Job {
         out.number(self.front.into());
         out.number(self.started);
         out.byte(u8::from(self.runs == Runs::Again));
+        out.byte(u8::from(self.observed == Observed::Yes));
         out.byte(u8::from(self.invocation.is_some()));
         if let Some(Invocation { event, context }) = &self.invocation {
             out.bytes(event);
@@ -282,6 +294,7 @@ impl Job {
             front: u32::try_from(input.number()?).map_err(|_| malformed("process id"))?,
             started: input.number()?,
             runs: input.choice(Runs::Once, Runs::Again)?,
+            observed: input.choice(Observed::No, Observed::Yes)?,
             invocation: input.option(|input| {
                 Ok(Invocation {
                     event: input.bytes()?.to_vec(),
@@ -342,6 +355,7 @@ mod tests {
             front: 4711,
             started: 17,
             runs: Runs::Again,
+            observed: Observed::Yes,
             invocation: Some(Invocation {
                 event: b"{}".to_vec(),
                 context: vec![],

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use contract::codes::Code;
 use contract::descriptors::adopt;
-use contract::handover::{Detail, Ending, Job, RUNNING, Runs};
+use contract::handover::{Detail, Ending, Job, Observed, RUNNING, Runs};
 use contract::outcome::Outcome;
 use contract::report::{self, Asked, Failure};
 use pyo3::exceptions::PySystemExit;
@@ -25,7 +25,7 @@ use crate::input_stream::{InputStream, lock, uninterrupted};
 use crate::response::{Method, Response};
 use crate::start_response::{StartResponse, kind, write};
 use crate::timing::{self, Timing};
-use crate::{application, ending, startup, termination};
+use crate::{application, checking, ending, startup, termination};
 
 /// Reads the job from `control`, serves the request on 0, 1 and 2, and ends the process.
 ///
@@ -159,7 +159,10 @@ impl<'a, 'py> Exchange<'a, 'py> {
         let importing = timing::now();
         let application = match self.application {
             Some(application) => application.clone(),
-            None => application::load(self.py, self.job)?,
+            None => match self.job.observed {
+                Observed::No => application::load(self.py, self.job)?,
+                Observed::Yes => checking::load(self.py, self.job)?,
+            },
         };
         self.time_from(importing)
             .map_err(|error| self.failure(&error))?;

@@ -26,10 +26,10 @@ mod through;
 mod warm;
 mod watchdog;
 
+pub use check::parse_check;
 pub use lambda::parse_lambda;
 pub use request::parse_request;
 pub use serve::{parse_inetd, parse_serve};
-pub use through::parse_through;
 pub use warm::{WarmPlan, parse_warm};
 pub use watchdog::parse_watchdog;
 

@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use contract::codes::Code;
-use contract::handover::{BodyLength, ByteCode, Job, ResponseForm, Runs, Source, Verbosity};
+use contract::handover::{
+    BodyLength, ByteCode, Job, Observed, ResponseForm, Runs, Source, Verbosity,
+};
 use contract::outcome::Outcome;
 use contract::report::{self, Asked, Failure};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::cgi::arguments::split_shebang_words;
-use crate::cgi::meta_variables::{MetaVariables, SERVE_CHILD};
+use crate::cgi::meta_variables::{CHECKED, MetaVariables, SERVE_CHILD};
 use crate::cgi::script::{ActionScript, Named, named, named_by_action};
 use crate::cgi::script_name::{Handler, Rule, repair};
 use crate::cli::{self, Refusal, Typed};
@@ -123,6 +125,7 @@ struct Door {
     form: Option<ResponseForm>,
     /// See [`run`].
     descriptors: Vec<String>,
+    observed: Observed,
 }
 
 /// Nanoseconds of the monotonic clock, which the engine reads, too.
@@ -141,6 +144,7 @@ impl Door {
             front: 0,
             form: None,
             descriptors: Vec::new(),
+            observed: Observed::No,
         }
     }
 
@@ -181,7 +185,12 @@ impl Door {
         let executable = env::current_exe().ok();
         let (typed, action) = match self.variables.take(SERVE_CHILD) {
             // They are the listener's: a query adds nothing to them.
-            Some(_) => (cli::parse(&arguments)?, None),
+            Some(kind) => {
+                if kind == CHECKED.as_bytes() {
+                    self.observed = Observed::Yes;
+                }
+                (cli::parse(&arguments)?, None)
+            }
             None => {
                 let arguments = split_shebang_words(arguments, pragma::first_line);
                 self.believed(&arguments, executable.as_deref())?
@@ -318,6 +327,7 @@ impl Door {
                 front: self.front,
                 started: self.started,
                 runs: Runs::Once,
+                observed: self.observed,
                 invocation: None,
             },
             interpreter,

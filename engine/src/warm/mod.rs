@@ -1,12 +1,12 @@
 //! The zygote: imports the application once, keeps spares, replaces those that took a request, and ends as soon
 //! as there is a reason to.
 
-mod audit;
+pub mod audit;
 mod children;
 mod life;
 mod memory;
 mod orders;
-mod safety;
+pub mod safety;
 mod same_process;
 mod spare;
 pub mod watch;

@@ -11,7 +11,6 @@ mod ticket;
 mod unanswered;
 
 use std::env;
-use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -27,10 +26,10 @@ use self::facts::{Answers, Process};
 use self::report::{Place, Report};
 use self::server::Server;
 use self::ticket::TokenFile;
-use crate::cli::{self, Refusal};
+use crate::cli::Refusal;
+use crate::doors::cgi;
 use crate::doors::self_test::{MARK, owner_of};
-use crate::doors::{cgi, refuse};
-use crate::plan::{Shown, ThroughPlan};
+use crate::plan::{ReportForm, ThroughPlan};
 use crate::source::Found;
 use crate::terminal::{Manners, Progress};
 
@@ -40,17 +39,8 @@ const INTERRUPTED: u8 = 2;
 /// Enough of a file to be recognised.
 const BEGINNING: u64 = 4096;
 
-/// `arguments` stand behind `check`.
-pub fn run(arguments: &[OsString]) -> Outcome {
-    let here = env::current_dir()
-        .map_err(|error| Failure::new(Code::NO_DIRECTORY, error.to_string()).into());
-    let done = here
-        .and_then(|here| cli::parse_through(arguments, &here))
-        .and_then(|plan| check(&plan));
-    done.unwrap_or_else(refuse)
-}
-
-fn check(plan: &ThroughPlan) -> Result<Outcome, Refusal> {
+/// Asks, judges and tells.
+pub fn check(plan: &ThroughPlan) -> Result<Outcome, Refusal> {
     let (found, folder, interpreter) = cgi::application(plan.arguments.clone(), env::vars_os())?;
     let system = |error: io::Error| Failure::new(Code::SYSTEM, error.to_string());
     // Before the token file is there.
@@ -83,9 +73,9 @@ fn check(plan: &ThroughPlan) -> Result<Outcome, Refusal> {
     exchange::add_request(&mut report, server, &plan.url, &told, &answers);
     exchange::add_response(&mut report, server, &answers);
     let configuration = configuration(&report, server, plan);
-    show(&match plan.shown {
-        Shown::Json => report.json(&configuration, &json!(told.environment)),
-        Shown::Text => {
+    show(&match plan.form {
+        ReportForm::Json => report.json(&configuration, &json!(told.environment)),
+        ReportForm::Found | ReportForm::All => {
             let manners = Manners::of_output();
             let text = report.text(manners);
             match configuration.is_empty() {
