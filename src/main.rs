@@ -12,6 +12,7 @@ mod http;
 mod plan;
 mod pragma;
 mod python;
+mod record;
 mod runner;
 mod source;
 mod terminal;

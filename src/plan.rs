@@ -28,6 +28,8 @@ pub struct Settings {
     pub detail: Detail,
     /// A second place for failures, absolute.
     pub error_log: Option<PathBuf>,
+    /// Where failing requests are kept, absolute.
+    pub record: Option<PathBuf>,
     /// How much of Python's `site` is done.
     pub site: Site,
     /// Whether choices are told.
@@ -310,6 +312,7 @@ impl Default for Settings {
             timeout: None,
             detail: Detail::Hidden,
             error_log: None,
+            record: None,
             site: Site::Engine,
             verbosity: Verbosity::Quiet,
             warm: Warming::default(),

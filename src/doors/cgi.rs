@@ -25,6 +25,7 @@ use crate::doors::{application, interpreter};
 use crate::plan::{Settings, Warm};
 use crate::pragma;
 use crate::python::discover::Interpreter;
+use crate::record::Keeper;
 use crate::runner::parent::{Ended, Progress};
 use crate::runner::warm::{self, Answered, Seat, When};
 use crate::runner::{Request, cold};
@@ -132,6 +133,14 @@ struct Door {
 fn monotonic_now() -> u64 {
     let now = Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default();
     u64::try_from(now.as_nanos()).unwrap_or(0)
+}
+
+/// Why a body could not be kept for a record.
+fn unkept(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::TimedOut => Failure::new(Code::TIMED_OUT, "the body did not come"),
+        _ => Failure::new(Code::SYSTEM, format!("the body cannot be kept: {error}")),
+    }
 }
 
 impl Door {
@@ -334,36 +343,41 @@ impl Door {
             chdir: self.settings.chdir.clone(),
             timeout: self.settings.timeout,
             limits: self.settings.limits,
+            record: self.settings.record.clone(),
             warm: self.settings.warm.clone(),
         })
     }
 
     fn serve(&self, request: Request) -> Outcome {
         let body = request.job.body;
-        match self.run(request) {
-            Ok(Ended {
-                outcome,
-                failure: None,
-                ..
-            }) => outcome,
-            Ok(Ended {
-                outcome,
-                failure: Some(failure),
-                progress,
-                ..
-            }) => {
-                self.tell(&failure);
-                // A person who has ended the run wants no page.
-                let is_interrupted =
-                    self.caller == Caller::Person && matches!(outcome, Outcome::Killed(_));
-                if progress < Progress::Answering && !is_interrupted {
-                    self.answer(&failure);
-                }
-                cold::drain_after_death(body);
-                outcome
+        let keeper = match Keeper::of(&self.settings, body) {
+            Ok(keeper) => keeper.map(|keeper| keeper.running(&request.job)),
+            Err(error) => return self.end(&unkept(&error), body, None),
+        };
+        let ended = match self.run(request) {
+            Ok(ended) => ended,
+            Err(error) => {
+                let failure = Failure::new(Code::SYSTEM, error.to_string());
+                return self.end(&failure, body, keeper);
             }
-            Err(error) => self.refuse(&Failure::new(Code::SYSTEM, error.to_string())),
+        };
+        if let Some(failure) = &ended.failure {
+            self.tell(failure);
+            // A person who has ended the run wants no page.
+            let is_interrupted =
+                self.caller == Caller::Person && matches!(ended.outcome, Outcome::Killed(_));
+            if ended.progress < Progress::Answering && !is_interrupted {
+                self.answer(failure);
+            }
         }
+        let failure = ended.failure.as_ref().or(ended.told.as_ref());
+        if let (Some(keeper), Some(failure), false) = (keeper, failure, ended.was_told_to_end) {
+            keeper.keep(failure, self.variables.as_slice());
+        }
+        if ended.failure.is_some() {
+            cold::drain_after_death(body);
+        }
+        ended.outcome
     }
 
     /// A script that the server runs, or a file below its document root, lies among files that it hands out.
@@ -409,11 +423,20 @@ impl Door {
 
     /// Ends a request for which nothing was started.
     fn refuse(&self, failure: &Failure) -> Outcome {
+        let body = self.variables.body_length().unwrap_or(BodyLength::Empty);
+        let keeper = Keeper::of(&self.settings, body).ok().flatten();
+        self.end(failure, body, keeper)
+    }
+
+    fn end(&self, failure: &Failure, body: BodyLength, keeper: Option<Keeper>) -> Outcome {
         self.tell(failure);
         // By hand, the lines on stderr are enough.
         if self.caller == Caller::Server {
             self.answer(failure);
-            cold::drain_after_death(self.variables.body_length().unwrap_or(BodyLength::Empty));
+            if let Some(keeper) = keeper {
+                keeper.keep(failure, self.variables.as_slice());
+            }
+            cold::drain_after_death(body);
         }
         failure.code.entry().outcome
     }

@@ -1,5 +1,6 @@
-//! The tools: what is never run while serving.
+//! The tools for people.
 
+mod explain;
 mod through;
 mod through_token;
 mod through_unanswered;

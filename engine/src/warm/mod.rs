@@ -21,6 +21,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use contract::codes::Code;
 use contract::descriptors::adopt;
 use contract::report::{self, Failure};
 use contract::warm::{Init, LOCK, Mode, ORDERS, REASON, REASON_LIFE, REQUESTS, Start};
@@ -114,10 +115,8 @@ fn live_alone(py: Python<'_>, start: &Start, lock: OwnedFd) -> PyResult<()> {
         // What is over soon is written as if some time had passed.
         file.set_modified(SystemTime::now() - age)
     });
-    report::tell_line(
-        &format!("not warmed: {why}\n"),
-        start.job.error_log.as_deref(),
-    );
+    let failure = Failure::new(Code::NOT_WARMED, why);
+    report::tell_line(&format!("{failure}\n"), start.job.error_log.as_deref());
     Ok(())
 }
 
