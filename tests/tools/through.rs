@@ -234,7 +234,7 @@ fn what_is_missing_is_named_with_the_lines_that_mend_it() {
         for line in [
             "    CGIPassAuth On\n",
             "    SetEnv ap_trust_cgilike_cl 1\n",
-            "wsgi-cgi config apache ",
+            "wsgi-cgi config htaccess --url /bare /",
         ] {
             assert!(seen.configuration.contains(line), "{line}\n{}", seen.done);
         }

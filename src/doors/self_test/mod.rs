@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 use contract::handover::{BodyLength, ResponseForm};
 use contract::report;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use self::token::{Ticket, Verdict};
 use crate::cgi::meta_variables::MetaVariables;
@@ -264,7 +263,7 @@ fn write(bytes: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-/// Reads the body to its end; tells how it came, how long it is and what is in it.
+/// Reads the body, which is all `x`, to its end; tells how it came, how long it is and whether it is as it was.
 fn read_body(length: BodyLength) -> io::Result<Value> {
     let (how, limit) = match length {
         BodyLength::Empty => ("none", 0),
@@ -272,14 +271,14 @@ fn read_body(length: BodyLength) -> io::Result<Value> {
         BodyLength::UntilEnd => ("until its end", BODY_LIMIT),
     };
     let mut body = io::stdin().lock().take(limit);
-    let mut digest = Sha256::new();
+    let mut is_intact = true;
     let mut piece = vec![0; 64 << 10];
     let mut read = 0;
     loop {
         match body.read(&mut piece) {
             Ok(0) => break,
             Ok(count) => {
-                digest.update(piece.get(..count).unwrap_or_default());
+                is_intact &= piece.iter().take(count).all(|byte| *byte == b'x');
                 read += count;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -290,7 +289,7 @@ fn read_body(length: BodyLength) -> io::Result<Value> {
     Ok(json!({
         "how": how,
         "bytes": read,
-        "digest": token::hexadecimal(&digest.finalize()),
+        "is_intact": is_intact,
         "descriptor": process::kind(0),
     }))
 }

@@ -1,25 +1,35 @@
 //! What was seen, judged: what becomes of requests and responses on their way.
 
-use sha2::{Digest, Sha256};
-
 use super::facts::{Answers, Body, Told};
 use super::findings::lines;
+use super::questions;
+use super::quoted;
 use super::report::{Place, Report};
 use super::server::{Need, Server};
 use crate::cgi::request_uri::percent_decode;
 use crate::doors::self_test::LENGTH;
-use crate::doors::self_test::token::hexadecimal;
+
+/// Where it may be: the application finds it under the first name, whichever it is.
+const AUTHORIZATION: [&str; 3] = [
+    "HTTP_AUTHORIZATION",
+    "REDIRECT_HTTP_AUTHORIZATION",
+    "Authorization",
+];
 
 /// Adds what becomes of a request.
 pub fn add_request(report: &mut Report, server: Server, url: &str, told: &Told, answers: &Answers) {
-    add_mount(report, server, url, told);
-    let has = |name: &str, variable: &str| {
+    add_mount(report, url, told);
+    let has = |name: &str, variables: &[&str]| {
         let told = answers.told(name)?;
         // A name without a value is as good as none.
-        let value = told.environment.get(variable);
-        Some(value.is_some_and(|value| value.as_deref() != Some("")))
+        let is_given = |name: &&str| {
+            told.environment
+                .get(*name)
+                .is_some_and(|value| value.as_deref() != Some(""))
+        };
+        Some(variables.iter().any(is_given))
     };
-    match has("authorization", "HTTP_AUTHORIZATION") {
+    match has("authorization", &AUTHORIZATION) {
         Some(true) => report.good("request", "Authorization", "arrives"),
         Some(false) => report.change(
             ("request", "Authorization"),
@@ -37,7 +47,7 @@ pub fn add_request(report: &mut Report, server: Server, url: &str, told: &Told, 
             );
         }
     }
-    match has("underscore", "HTTP_X_WSGI_CGI") {
+    match has("underscore", &["HTTP_X_WSGI_CGI"]) {
         Some(true) => report.fact(
             "request",
             "names with _",
@@ -46,7 +56,7 @@ pub fn add_request(report: &mut Report, server: Server, url: &str, told: &Told, 
         Some(false) => report.good("request", "names with _", "are dropped"),
         None => report.fact("request", "names with _", answers.instead("underscore")),
     }
-    match has("proxy", "HTTP_PROXY") {
+    match has("proxy", &["HTTP_PROXY"]) {
         Some(false) => report.good("request", "Proxy", "is dropped"),
         Some(true) => report.change(
             ("request", "Proxy"),
@@ -62,14 +72,19 @@ pub fn add_request(report: &mut Report, server: Server, url: &str, told: &Told, 
     add_body(report, server, "chunked body", "chunked body", answers);
 }
 
-fn add_mount(report: &mut Report, server: Server, url: &str, told: &Told) {
-    let address = &told.address;
+/// The path of the application's address, decoded, without a slash at its end.
+pub fn path(url: &str) -> String {
     let path = url.splitn(4, '/').nth(3).unwrap_or_default();
     let path = String::from_utf8_lossy(&percent_decode(path.as_bytes())).into_owned();
-    let expected = match path.trim_matches('/') {
+    match path.trim_matches('/') {
         "" => String::new(),
         path => format!("/{path}"),
-    };
+    }
+}
+
+fn add_mount(report: &mut Report, url: &str, told: &Told) {
+    let address = &told.address;
+    let expected = path(url);
     let shown = |name: &str| {
         if name.is_empty() {
             "empty".to_owned()
@@ -97,12 +112,7 @@ fn add_mount(report: &mut Report, server: Server, url: &str, told: &Told) {
                 shown(&address.script_name)
             ),
         };
-        let option = if expected.is_empty() { "/" } else { &expected };
-        let mut lines = lines(server, Need::Mount);
-        lines.push((
-            Place::Application,
-            format!("# wsgi-cgi: script-name={option}"),
-        ));
+        let lines = vec![(Place::Application, script_name(&expected))];
         report.change(
             ("request", "SCRIPT_NAME"),
             value,
@@ -110,7 +120,29 @@ fn add_mount(report: &mut Report, server: Server, url: &str, told: &Told) {
             lines,
         );
     }
-    report.fact("request", "its rule", rule);
+    match address.rule.as_str() {
+        "BeforeEscapedPathInfo" | "Unexplained" | "NoAddress" => report.note(
+            "request",
+            "its rule",
+            rule,
+            "a rewriting rule of the server changed the address: compare it with what wsgi-cgi config writes",
+        ),
+        _ => report.fact("request", "its rule", rule),
+    }
+}
+
+/// The line that sets it. A line of settings has no quotes.
+fn script_name(expected: &str) -> String {
+    match expected {
+        "" => "# wsgi-cgi: script-name=/".to_owned(),
+        name if name.contains(char::is_whitespace) => {
+            format!(
+                "# in a wrapper script: exec wsgi-cgi --script-name {} APP",
+                quoted(name)
+            )
+        }
+        name => format!("# wsgi-cgi: script-name={name}"),
+    }
 }
 
 fn add_paths(report: &mut Report, server: Server, answers: &Answers) {
@@ -174,8 +206,8 @@ fn add_body(
             _ => report.note("request", label, instead, "requests like this one fail"),
         };
     };
-    let sent = vec![b'x'; super::questions::length(name)];
-    let is_same = body.bytes == sent.len() && body.digest == hexadecimal(&Sha256::digest(&sent));
+    let sent = questions::length(name);
+    let is_same = body.bytes == sent && body.is_intact;
     let kind = body.descriptor.as_deref().unwrap_or("closed");
     match is_same {
         true => {
@@ -190,7 +222,7 @@ fn add_body(
             );
         }
         false => {
-            let value = format!("{} of {} bytes arrive", body.bytes, sent.len());
+            let value = format!("{} of {} bytes arrive", body.bytes, sent);
             report.note(
                 "request",
                 label,

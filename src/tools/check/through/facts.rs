@@ -88,8 +88,8 @@ pub struct Body {
     pub how: String,
     /// So many arrived.
     pub bytes: usize,
-    /// SHA-256 of them.
-    pub digest: String,
+    /// They are what was sent.
+    pub is_intact: bool,
     /// The kind of descriptor 0.
     pub descriptor: Option<String>,
 }

@@ -7,6 +7,8 @@ mod findings;
 mod questions;
 mod report;
 mod server;
+#[cfg(test)]
+mod tests;
 mod ticket;
 mod unanswered;
 
@@ -14,6 +16,7 @@ use std::env;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::path::Path;
 
 use contract::codes::Code;
 use contract::handover::Source;
@@ -22,7 +25,7 @@ use contract::report::Failure;
 use serde_json::json;
 
 use self::client::Asked;
-use self::facts::{Answers, Process};
+use self::facts::{Answers, Process, Told};
 use self::report::{Place, Report};
 use self::server::Server;
 use self::ticket::TokenFile;
@@ -61,20 +64,13 @@ pub fn check(plan: &ThroughPlan) -> Result<Outcome, Refusal> {
         Asked::Interrupted => return Ok(Outcome::Killed(INTERRUPTED)),
         Asked::Failed(reason) => return Err(Failure::new(Code::SYSTEM, reason).into()),
     };
-    let (Some(told), Some(process)) =
-        (answers.told("process"), answers.facts::<Process>("process"))
-    else {
+    let Some(judged) = judge(&plan.url, &answers) else {
         return Err(unanswered::failure(&plan.url, &answers, &beginning(&found)).into());
     };
-    let server = findings::server(&process, &told);
-    let mut report = Report::default();
-    findings::add_server(&mut report, server, &told, &answers);
-    findings::add_process(&mut report, server, &process, &told);
-    exchange::add_request(&mut report, server, &plan.url, &told, &answers);
-    exchange::add_response(&mut report, server, &answers);
-    let configuration = configuration(&report, server, plan);
+    let report = &judged.report;
+    let configuration = configuration(&judged, plan);
     show(&match plan.form {
-        ReportForm::Json => report.json(&configuration, &json!(told.environment)),
+        ReportForm::Json => report.json(&configuration, &json!(judged.told.environment)),
         ReportForm::Found | ReportForm::All => {
             let manners = Manners::of_output();
             let text = report.text(manners);
@@ -93,8 +89,37 @@ pub fn check(plan: &ThroughPlan) -> Result<Outcome, Refusal> {
     })
 }
 
+/// What was seen, judged.
+struct Judged {
+    server: Server,
+    told: Told,
+    report: Report,
+}
+
+/// Judges the answers; none where the self-test did not answer.
+fn judge(url: &str, answers: &Answers) -> Option<Judged> {
+    let told = answers.told("process")?;
+    let process = answers.facts::<Process>("process")?;
+    let server = findings::server(&process, &told);
+    let mut report = Report::default();
+    findings::add_server(&mut report, server, &told, answers);
+    findings::add_process(&mut report, server, &process, &told);
+    exchange::add_request(&mut report, server, url, &told, answers);
+    exchange::add_response(&mut report, server, answers);
+    Some(Judged {
+        server,
+        told,
+        report,
+    })
+}
+
 /// The lines to paste; empty where nothing is to be changed.
-fn configuration(report: &Report, server: Server, plan: &ThroughPlan) -> String {
+fn configuration(judged: &Judged, plan: &ThroughPlan) -> String {
+    let Judged {
+        server,
+        told,
+        report,
+    } = judged;
     let mut text = String::new();
     let mut list = |title: &str, place| {
         let lines = report.lines(place);
@@ -120,13 +145,39 @@ fn configuration(report: &Report, server: Server, plan: &ThroughPlan) -> String 
         Place::Application,
     );
     if let Some(name) = server.config().filter(|_| !text.is_empty()) {
-        let application = plan.application.to_string_lossy();
+        let value = |name| findings::value(told, name);
+        let (root, script) = (value("DOCUMENT_ROOT"), value("SCRIPT_FILENAME"));
+        let name = match name {
+            // Among the site's own files, where .htaccess is looked for.
+            "apache" if !root.is_empty() && Path::new(&script).starts_with(root) => "htaccess",
+            name => name,
+        };
+        let path = exchange::path(&plan.url);
+        // It leads to the application without the script's own name.
+        let file = script.rsplit('/').next().unwrap_or_default();
+        let url = match path
+            .strip_suffix(file)
+            .map_or(path.as_str(), |folder| folder.trim_end_matches('/'))
+        {
+            "" => String::new(),
+            url => format!("--url {} ", quoted(url)),
+        };
+        let application = quoted(&plan.application.to_string_lossy());
         let _ = writeln!(
             text,
-            "The whole configuration: wsgi-cgi config {name} {application}"
+            "The whole of it: wsgi-cgi config {name} {url}{application}"
         );
     }
     text
+}
+
+/// As a shell reads it.
+fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-:~".contains(&byte);
+    match !word.is_empty() && word.bytes().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
 }
 
 /// Of the application's file, if it is one.

@@ -103,10 +103,13 @@ impl Report {
         state: State,
         why: &'static str,
     ) {
+        let value: String = value.into();
+        // A server's words must not steer a terminal.
+        let printable = |char: char| if char.is_control() { '\u{fffd}' } else { char };
         self.rows.push(Row {
             group,
             name,
-            value: value.into(),
+            value: value.chars().map(printable).collect(),
             state,
             why,
             lines: Vec::new(),

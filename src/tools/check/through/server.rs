@@ -36,8 +36,6 @@ pub enum Need {
     Stderr,
     /// No variable HTTP_PROXY.
     Proxy,
-    /// SCRIPT_NAME and PATH_INFO apart.
-    Mount,
     /// Bodies of some megabytes.
     LargeBody,
     /// `%2F` in an address.
