@@ -1,8 +1,6 @@
 //! What `wsgi-cgi check` sees of an application while it is imported and called.
 
-use std::collections::HashSet;
 use std::ffi::CString;
-use std::os::fd::RawFd;
 use std::time::Instant;
 
 use contract::codes::Code;
@@ -21,7 +19,7 @@ pub fn load<'py>(py: Python<'py>, job: &Job) -> Result<Bound<'py, PyAny>, Failur
     let raised = |error: PyErr| from_exception(py, &error, Code::RAISED, job.detail);
     let observer = observer(py).map_err(raised)?;
     audit::begin(py, audit::Notes::Nothing).map_err(raised)?;
-    let own: HashSet<RawFd> = safety::open_descriptors().collect();
+    let own = safety::open_descriptors();
     observer.call_method0("begin").map_err(raised)?;
     let began = Instant::now();
     let application = application::load(py, job)?;

@@ -17,8 +17,8 @@ Examples:
   wsgi-cgi explain 'Exec format error'          a message, or a whole line of a log
   tail -n 100 error.log | wsgi-cgi explain -    each thing that is known in it, once, with its count
   wsgi-cgi explain --list                       everything that is known
-  wsgi-cgi explain suexec                       everything of one source: wsgi-cgi, apache, suexec, lighttpd,
-                                                nginx, system, python, lambda
+  wsgi-cgi explain suexec                       everything of one source: wsgi-cgi, check, apache, suexec,
+                                                lighttpd, nginx, system, python, lambda
 
 Exit status: 0 it is explained; 2 wrong usage; 3 nothing is known of it.";
 

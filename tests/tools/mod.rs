@@ -1,6 +1,10 @@
 //! The tools for people.
 
+mod check;
+mod check_files;
+mod check_users;
 mod explain;
+mod record;
 mod through;
 mod through_token;
 mod through_unanswered;

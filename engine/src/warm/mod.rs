@@ -172,7 +172,7 @@ fn prepare<'py>(py: Python<'py>, start: &Start) -> Result<Imported<'py>, NotNow>
         ),
         Mode::Attached | Mode::SameProcess => None,
     };
-    let mut own: HashSet<RawFd> = safety::open_descriptors().collect();
+    let mut own: HashSet<RawFd> = safety::open_descriptors();
     let imported = import(py, start);
     if let Some(watchdog) = watchdog {
         watchdog.clear(py);

@@ -12,7 +12,7 @@ const MOST: usize = 20_000;
 
 /// Rights, as one digit of a mode.
 pub const READ: u32 = 4;
-pub const ENTER: u32 = 1;
+const ENTER: u32 = 1;
 
 /// A user, with all groups.
 pub struct Access {

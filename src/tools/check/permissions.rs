@@ -4,10 +4,11 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use super::access::{Access, Blocked, ENTER, READ, is_foreign, walk};
+use super::access::{Access, Blocked, is_foreign, walk};
 use super::catalogue::{Kind, Severity};
-use super::report::Report;
+use super::report::{Hit, Report};
 use super::subject::Subject;
+use super::user::User;
 use crate::plan::Server;
 
 /// As many are listed.
@@ -50,33 +51,32 @@ fn reach(subject: &Subject, report: &mut Report) {
         if let Some(blocked) = access.blocked(path)
             && !told.iter().any(|known| known.path == blocked.path)
         {
-            let what = format!(
-                "{} {} by {}, and {} is needed",
-                blocked.path.display(),
-                blocked.how,
-                user.name,
-                path.display()
-            );
-            report
-                .add(Kind::OUT_OF_REACH, what)
-                .at(blocked.path.display())
-                .mend(&blocked.remedy);
+            tell(&blocked, path, user, report);
             told.push(blocked);
         }
     }
     if !told.is_empty() {
         return;
     }
-    let is_blocked = |path: &Path, status: &Metadata| match () {
-        () if status.is_dir() => !access.may(status, READ | ENTER),
-        () => is_source(path) && !access.may(status, READ),
-    };
-    let mut files = walk(&subject.folder, |folder| {
-        let status = fs::metadata(folder);
-        !is_foreign(folder) && status.is_ok_and(|status| access.may(&status, READ | ENTER))
-    });
-    files.retain(|(path, status)| is_blocked(path, status) && !is_foreign(path));
-    list(&files, Kind::OUT_OF_REACH, "o+rX", report);
+    for (path, _) in walk(&subject.folder, |folder| !is_foreign(folder)) {
+        if is_source(&path)
+            && let Some(blocked) = access.blocked(&path)
+            && !told.iter().any(|known| known.path == blocked.path)
+        {
+            tell(&blocked, &path, user, report).severity(Severity::Warning);
+            told.push(blocked);
+        }
+    }
+}
+
+fn tell<'a>(blocked: &Blocked, needed: &Path, user: &User, report: &'a mut Report) -> &'a mut Hit {
+    let (name, way) = (&user.name, blocked.path.display());
+    let mut what = format!("{way} {} by {name}", blocked.how);
+    if blocked.path != needed {
+        what.push_str(&format!(", and {} is needed", needed.display()));
+    }
+    let hit = report.add(Kind::OUT_OF_REACH, what);
+    hit.at(way).mend(&blocked.remedy)
 }
 
 /// What others than the owner may change.

@@ -114,20 +114,23 @@ if requirements is None or specifiers is None:
     result["compared"] = not (listed or described)
 else:
     if listed:
-        for text, place in lines(listed):
-            needs(text, place)
+        try:
+            for text, place in lines(listed):
+                needs(text, place)
+        except OSError as error:
+            tell("unreadable", str(error), listed)
     if described and toml is None:
         result["compared"] = False
     elif described:
         try:
             project(described)
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             tell("unreadable", str(error), described)
-    if file:
+    if os.access(file, os.R_OK):
         try:
             if script(file):
                 result["sources"].append(file)
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             tell("unreadable", str(error), file)
     for distribution in metadata.distributions():
         name = distribution.metadata["Name"]

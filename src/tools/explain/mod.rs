@@ -160,7 +160,7 @@ fn write_topic(out: &mut impl Write, topic: &Topic, manners: Manners) -> io::Res
         manners.red(topic.name),
         manners.bold(topic.sentence)
     )?;
-    for line in wrapped(topic.cause) {
+    for line in wrapped(&topic.why()) {
         writeln!(out, "  {line}")?;
     }
     for line in wrapped(&format!("{LABEL}{}", topic.remedy)) {

@@ -23,8 +23,8 @@ pub fn write(out: &mut impl Write, groups: &[Group]) -> io::Result<()> {
 }
 
 fn write_topic(out: &mut impl Write, topic: &Topic) -> io::Result<()> {
-    let [name, sentence, cause, remedy] =
-        [topic.name, topic.sentence, topic.cause, topic.remedy].map(escaped);
+    let [name, sentence, remedy] = [topic.name, topic.sentence, topic.remedy].map(escaped);
+    let cause = escaped(&topic.why());
     writeln!(
         out,
         "\n### {name}: {sentence}\n{cause}\n\n**What to do:** {remedy}."

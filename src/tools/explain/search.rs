@@ -179,7 +179,7 @@ mod tests {
             for text in [topic.sentence, topic.remedy] {
                 assert!(!text.is_empty() && !text.ends_with('.'), "{}", topic.name);
             }
-            assert!(topic.cause.ends_with('.'), "{}", topic.name);
+            assert!(topic.why().ends_with('.'), "{}", topic.name);
         }
     }
 

@@ -2,6 +2,8 @@
 
 use contract::codes::Code;
 
+use crate::tools::check::catalogue::{FINDINGS, Finding};
+
 use super::{apache, lambda, lighttpd, nginx, python, suexec, system};
 
 /// One thing that people look up.
@@ -19,6 +21,18 @@ pub struct Topic {
     pub remedy: &'static str,
     /// For codes of this program: what the visitor and the caller get.
     pub answer: Option<Answer>,
+}
+
+impl Topic {
+    /// The cause in whole sentences: `check` says it in one without a capital.
+    pub fn why(&self) -> String {
+        match self.cause.split_at_checked(1) {
+            Some((first, rest)) if !self.cause.ends_with('.') => {
+                format!("{}{rest}.", first.to_uppercase())
+            }
+            _ => self.cause.to_owned(),
+        }
+    }
 }
 
 /// How a request that ended with a code was answered.
@@ -71,6 +85,11 @@ pub fn groups() -> Vec<Group> {
             title: "Codes of wsgi-cgi",
             topics: Code::all().map(of_code).collect(),
         },
+        Group {
+            name: "check",
+            title: "Findings of wsgi-cgi check",
+            topics: FINDINGS.iter().map(of_finding).collect(),
+        },
         group("apache", "Apache", apache::TOPICS),
         group("suexec", "Apache's suexec", suexec::TOPICS),
         group("lighttpd", "Lighttpd", lighttpd::TOPICS),
@@ -79,6 +98,16 @@ pub fn groups() -> Vec<Group> {
         group("python", "Python", python::TOPICS),
         group("lambda", "AWS Lambda", lambda::TOPICS),
     ]
+}
+
+fn of_finding(finding: &Finding) -> Topic {
+    topic(
+        finding.code,
+        &[],
+        finding.sentence,
+        finding.why,
+        finding.remedy,
+    )
 }
 
 fn of_code(code: Code) -> Topic {
