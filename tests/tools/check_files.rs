@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{chown, symlink};
 
-use super::check::{Folder, GOOD, mode};
+use super::checked::{Folder, GOOD, mode};
 use crate::support::{PROGRAM, python};
 
 /// An id that may run scripts under suexec.
@@ -107,7 +107,7 @@ fn a_file_system_without_programs_is_found() {
         .program("unshare")
         .without("WSGI_CGI_PYTHON")
         .directory(&folder.path(""));
-    super::check::Found::by(&run).is(&["WC116"]);
+    super::checked::Found::by(&run).is(&["WC116"]);
 }
 
 #[test]

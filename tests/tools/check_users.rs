@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::chown;
 
-use super::check::{Folder, Found, GOOD, mode};
+use super::checked::{Folder, Found, GOOD, mode};
 use crate::support::{PROGRAM, copy_program};
 
 /// Debian's.

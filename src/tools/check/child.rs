@@ -55,6 +55,8 @@ pub struct Answer {
     pub imports: Vec<Import>,
     /// It was ended after the time limit.
     pub is_late: bool,
+    /// What the application wrote to stderr.
+    pub said: Vec<String>,
 }
 
 /// A failure as it stood on stderr.
@@ -136,6 +138,7 @@ fn heard(text: &str) -> Answer {
         report: None,
         imports: Vec::new(),
         is_late: false,
+        said: Vec::new(),
     };
     let mut stack: Vec<String> = Vec::new();
     let mut is_importing = true;
@@ -152,14 +155,18 @@ fn heard(text: &str) -> Answer {
         } else if let Some(failed) = failed(line) {
             answer.is_late |= failed.code == Code::TIMED_OUT;
             answer.failure.get_or_insert(failed);
-        } else if line.starts_with("  File \"") {
+        } else if line.starts_with("  File \"") && !line.contains(", in ") {
             // faulthandler's, before the failure is told.
             stack.push(line.trim().to_owned());
         } else if let Some(failure) = &mut answer.failure
             && let Some(line) = line.strip_prefix("  ")
-            && !line.starts_with("what to do: ")
         {
-            failure.detail.push(line.to_owned());
+            // The remedy ends it.
+            if !line.starts_with("what to do: ") {
+                failure.detail.push(line.to_owned());
+            }
+        } else if !line.is_empty() {
+            answer.said.push(line.to_owned());
         }
     }
     if let Some(failure) = &mut answer.failure
@@ -228,6 +235,7 @@ mod tests {
         let failure = answer.failure.unwrap();
         assert_eq!(failure.reason, "KeyError: 'a'");
         assert_eq!(failure.detail, ["Traceback"]);
+        assert_eq!(answer.said, ["printed by somebody"]);
         assert_eq!(answer.imports.first().map(|import| import.depth), Some(2));
         assert!(answer.report.is_some() && !answer.is_late);
     }

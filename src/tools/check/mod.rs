@@ -90,7 +90,7 @@ fn run_it(subject: &Subject, report: &mut Report) -> Result<Outcome, Failure> {
     if let Some(user) = subject.other_user().filter(|_| !geteuid().is_root()) {
         report.begin("User");
         let what = format!("as user {}, and not as {}", geteuid().as_raw(), user.name);
-        let application = subject.application.display();
+        let application = report::quoted(subject.application.as_ref());
         report
             .add(Kind::CANNOT_CHANGE_USER, what)
             .mend(format!("sudo wsgi-cgi check --as-cgi {application}"));
@@ -119,10 +119,10 @@ fn run_it(subject: &Subject, report: &mut Report) -> Result<Outcome, Failure> {
 
 fn out_of_reach(reason: &str, report: &mut Report) {
     let program = std::env::current_exe().unwrap_or_default();
-    let program = program.display();
+    let shown = report::quoted(&program);
     report.begin("Program");
     report
         .add(Kind::PROGRAM_OUT_OF_REACH, reason)
-        .at(&program)
-        .mend(format!("install -m 755 {program} /usr/local/bin/wsgi-cgi"));
+        .at(program.display())
+        .mend(format!("install -m 755 {shown} /usr/local/bin/wsgi-cgi"));
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::access::{Access, Blocked, is_foreign, walk};
 use super::catalogue::{Kind, Severity};
-use super::report::{Hit, Report};
+use super::report::{Hit, Report, quoted};
 use super::subject::Subject;
 use super::user::User;
 use crate::plan::Server;
@@ -112,12 +112,17 @@ fn list(found: &[(std::path::PathBuf, Metadata)], kind: Kind, change: &str, repo
         .iter()
         .map(|(path, _)| path.display().to_string())
         .collect();
-    let few: Vec<_> = paths.iter().take(LISTED).cloned().collect();
+    let few = paths.into_iter().take(LISTED);
+    let commands: Vec<_> = found
+        .iter()
+        .take(LISTED)
+        .map(|(path, _)| quoted(path))
+        .collect();
     let hit = report
         .add(kind, what)
         .at(first.display())
-        .mend(format!("chmod {change} {}", few.join(" ")));
-    if paths.len() > 1 {
+        .mend(format!("chmod {change} {}", commands.join(" ")));
+    if found.len() > 1 {
         hit.detail(few);
     }
 }
@@ -131,6 +136,7 @@ fn suexec(subject: &Subject, file: &Path, is_certain: bool, report: &mut Report)
         return;
     };
     let (shown, place) = (file.display(), subject.folder.display());
+    let (quoted_file, quoted_folder) = (quoted(file), quoted(&subject.folder));
     let mut add = |kind, what: String, at: String, remedy: String| {
         let hit = report.add(kind, what);
         hit.at(at).mend(remedy);
@@ -141,7 +147,7 @@ fn suexec(subject: &Subject, file: &Path, is_certain: bool, report: &mut Report)
     let mode = |status: &Metadata| status.permissions().mode() & 0o7777;
     if mode(&folder) & 0o022 != 0 {
         let what = format!("{place} has mode {:04o}", mode(&folder));
-        let remedy = format!("chmod go-w {place}");
+        let remedy = format!("chmod go-w {quoted_folder}");
         add(
             Kind::SUEXEC_FOLDER_WRITABLE,
             what,
@@ -151,12 +157,12 @@ fn suexec(subject: &Subject, file: &Path, is_certain: bool, report: &mut Report)
     }
     if mode(&script) & 0o022 != 0 {
         let what = format!("{shown} has mode {:04o}", mode(&script));
-        let remedy = format!("chmod go-w {shown}");
+        let remedy = format!("chmod go-w {quoted_file}");
         add(Kind::SUEXEC_FILE_WRITABLE, what, shown.to_string(), remedy);
     }
     if mode(&script) & 0o6000 != 0 {
         let what = format!("{shown} has mode {:04o}", mode(&script));
-        let remedy = format!("chmod ug-s {shown}");
+        let remedy = format!("chmod ug-s {quoted_file}");
         add(Kind::SUEXEC_SETUID, what, shown.to_string(), remedy);
     }
     if !is_certain {
@@ -166,17 +172,20 @@ fn suexec(subject: &Subject, file: &Path, is_certain: bool, report: &mut Report)
         && !subject.folder.starts_with(root)
     {
         let what = format!("{place} is not in {}", root.display());
-        let remedy = format!("mv {place} {}/", root.display());
+        let remedy = format!("mv {quoted_folder} {}/", quoted(root));
         add(Kind::SUEXEC_ROOT, what, place.to_string(), remedy);
     }
     if subject.typed.is_symlink() {
         let what = format!("{} leads to {shown}", subject.typed.display());
         let link = subject.typed.display();
-        let remedy = format!("cp --remove-destination {shown} {link}");
+        let remedy = format!(
+            "cp --remove-destination {quoted_file} {}",
+            quoted(&subject.typed)
+        );
         add(Kind::SUEXEC_LINK, what, link.to_string(), remedy);
     }
     let ids = |status: &Metadata| (status.uid(), status.gid());
-    let remedy = format!("chown USER:GROUP {place} {shown}");
+    let remedy = format!("chown USER:GROUP {quoted_folder} {quoted_file}");
     if ids(&script) != ids(&folder) {
         let what = format!(
             "{shown} belongs to {:?}, {place} to {:?} (user and group)",

@@ -1,6 +1,7 @@
 //! What was found, in groups; shown to a person, or as JSON.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
@@ -41,6 +42,16 @@ impl Hit {
     pub fn detail(&mut self, lines: impl IntoIterator<Item = impl Into<String>>) -> &mut Self {
         self.detail.extend(lines.into_iter().map(Into::into));
         self
+    }
+}
+
+/// A path as a shell wants it.
+pub fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |char: char| char.is_alphanumeric() || "/._-+=:@%,".contains(char);
+    match text.chars().all(is_plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', "'\\''")),
     }
 }
 

@@ -12,7 +12,7 @@ use contract::report::Failure;
 use rustix::process::geteuid;
 
 use super::catalogue::{Kind, Severity};
-use super::report::Report;
+use super::report::{Report, quoted};
 use super::user::User;
 use crate::cgi::meta_variables::MetaVariables;
 use crate::cli::{self, Refusal};
@@ -134,7 +134,7 @@ impl Subject {
                     report
                         .add(Kind::VIRTUALENV_PASSED_OVER, skipped.to_string())
                         .at(&prefix)
-                        .mend(format!("chown -R {owner} {prefix}"));
+                        .mend(format!("chown -R {owner} {}", quoted(&skipped.prefix)));
                 }
                 self.compare(&interpreter, here, report);
                 self.interpreter = Some(interpreter);
@@ -169,7 +169,7 @@ impl Subject {
         );
         let line = format!("# wsgi-cgi: python={}", shell.program.display());
         let remedy = match &self.file {
-            Some(file) => format!("sed -i '1a {line}' {}", file.display()),
+            Some(file) => format!("sed -i '1a {line}' {}", quoted(file)),
             None => format!("put this line into the script: {line}"),
         };
         let hit = report.add(Kind::OTHER_INTERPRETER, what);
