@@ -10,6 +10,7 @@ use contract::handover::{Detail, ResponseForm, Site, Verbosity};
 mod check;
 
 pub use check::{CheckPlan, Checking, Depth, ReportForm, Server, ThroughPlan};
+pub mod config;
 
 /// The settings of one run, after the command line, the script's pragma and the environment.
 #[derive(Clone, Debug)]

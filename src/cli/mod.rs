@@ -27,7 +27,9 @@ mod warm;
 mod watchdog;
 
 pub use check::parse_check;
+pub use config::{is_url_path, parse_config};
 pub use explain::{ExplainPlan, parse_explain};
+pub use init::parse_init;
 pub use lambda::parse_lambda;
 pub use request::parse_request;
 pub use serve::{parse_inetd, parse_serve};

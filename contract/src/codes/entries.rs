@@ -257,4 +257,8 @@ codes! {
         "the self-test was not answered";
         "The address leads to something else than this application on this host, or the web server does not get as far as running it.";
         "make the address lead to the application first: wsgi-cgi config SERVER APP writes the configuration, and the web server's error log tells why a script is not run"
+    CANNOT_CONFIGURE "WC095" FAILED, BadUsage;
+        "the configuration cannot be written";
+        "A name or a path cannot stand in this server's configuration, a file is in the way, or an option has no meaning for this server.";
+        "the message names what is in the way: choose another name, place or server; wsgi-cgi config alone lists the servers"
 }
