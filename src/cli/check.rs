@@ -108,13 +108,12 @@ pub fn parse_check(arguments: &[OsString], here: &Path) -> Result<Checking, Refu
         (false, _) => ReportForm::Found,
     };
     if let Some(url) = line.through {
-        return Ok(Checking::Through(ThroughPlan {
+        return Ok(Checking::Through(Box::new(ThroughPlan {
             url,
             is_insecure: line.insecure,
             form,
-            arguments: line.options.call(&line.application, here),
-            application: line.application,
-        }));
+            asked: line.options.asked(line.application, here),
+        })));
     }
     Ok(Checking::Here(CheckPlan {
         form,

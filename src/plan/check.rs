@@ -4,13 +4,15 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::config::Application;
+
 /// What is checked.
 #[derive(Clone, Debug)]
 pub enum Checking {
     /// The application, from here.
     Here(CheckPlan),
     /// What a web server gives it.
-    Through(ThroughPlan),
+    Through(Box<ThroughPlan>),
 }
 
 /// `check --through`.
@@ -22,10 +24,8 @@ pub struct ThroughPlan {
     pub is_insecure: bool,
     /// How the report is written.
     pub form: ReportForm,
-    /// APP, behind its options as they would be typed.
-    pub arguments: Vec<OsString>,
-    /// APP, as it was given.
-    pub application: OsString,
+    /// The application, with its options.
+    pub asked: Application,
 }
 
 /// One call of `check`, from here.

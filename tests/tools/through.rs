@@ -231,11 +231,7 @@ fn what_is_missing_is_named_with_the_lines_that_mend_it() {
             "{}",
             seen.done
         );
-        for line in [
-            "    CGIPassAuth On\n",
-            "    SetEnv ap_trust_cgilike_cl 1\n",
-            "wsgi-cgi config htaccess --url /bare /",
-        ] {
+        for line in ["    CGIPassAuth On\n", "    SetEnv ap_trust_cgilike_cl 1\n"] {
             assert!(seen.configuration.contains(line), "{line}\n{}", seen.done);
         }
         seen.done.assert_exit(1);
@@ -310,5 +306,39 @@ fn a_warm_listener_answers_without_a_worker() {
     let listener = Setup::with(&app).option("--warm").start();
     let seen = Seen::of(&format!("http://127.0.0.1:{}", listener.port), &app);
     seen.assert("server", "wsgi-cgi serve", "fact");
+    seen.done.assert_exit(0);
+}
+
+#[test]
+fn the_whole_configuration_that_is_printed_mends_what_was_found() {
+    let server = server(Kind::ApacheCgid);
+    let script = deploy(server, "htdocs/wrapped");
+    let app = script.with_file_name("app.py");
+    fs::write(&app, APPLICATION).unwrap();
+    let program = server.root.join("bin/wsgi-cgi");
+    let python = "--python=/usr/bin/python3";
+    let wrapper = format!("#!{} {python} {}\n", program.display(), app.display());
+    write_program(&script, &wrapper, 0o755);
+    fs::write(
+        script.with_file_name(".htaccess"),
+        "UnsetEnv ap_trust_cgilike_cl\n",
+    )
+    .unwrap();
+    let url = format!("http://127.0.0.1:{}/wrapped/app.cgi", server.port);
+    let check = ["check", "--through", &url, "-v", python];
+    let done = Run::by_hand(&[&app]).before(&check).done();
+    done.assert_exit(1);
+    let text = String::from_utf8_lossy(&done.out).into_owned();
+    let (_, rest) = text.split_once("The whole of it, new: wsgi-cgi ").unwrap();
+    let (command, shown) = rest.split_once("\n\n").unwrap();
+    let words: Vec<_> = command.split(' ').collect();
+    let config = Run::by_hand(&words).done();
+    assert_eq!(String::from_utf8_lossy(&config.out), shown, "{config}");
+    let (_, rest) = shown.split_once("==> .htaccess\n").unwrap();
+    let (rules, _) = rest.split_once("\n==> ").unwrap();
+    fs::write(script.with_file_name(".htaccess"), rules).unwrap();
+    let seen = Seen::of(&format!("http://127.0.0.1:{}/wrapped/", server.port), &app);
+    assert_eq!(seen.changes(), [""; 0], "{}", seen.done);
+    seen.assert("SCRIPT_NAME", "/wrapped, as the address has it", "good");
     seen.done.assert_exit(0);
 }

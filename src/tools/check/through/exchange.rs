@@ -1,9 +1,9 @@
 //! What was seen, judged: what becomes of requests and responses on their way.
 
+use super::configuration::quoted;
 use super::facts::{Answers, Body, Told};
 use super::findings::lines;
 use super::questions;
-use super::quoted;
 use super::report::{Place, Report};
 use super::server::{Need, Server};
 use crate::cgi::request_uri::percent_decode;

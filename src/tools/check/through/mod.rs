@@ -1,6 +1,7 @@
 //! `wsgi-cgi check --through URL`: asks the application's own process, through the web server, what it is given there.
 
 mod client;
+mod configuration;
 mod exchange;
 mod facts;
 mod findings;
@@ -25,13 +26,14 @@ use contract::report::Failure;
 use serde_json::json;
 
 use self::client::Asked;
+use self::configuration::Whole;
 use self::facts::{Answers, Process, Told};
-use self::report::{Place, Report};
+use self::report::Report;
 use self::server::Server;
 use self::ticket::TokenFile;
 use crate::cli::Refusal;
-use crate::doors::cgi;
 use crate::doors::self_test::{MARK, owner_of};
+use crate::doors::{cgi, here};
 use crate::plan::{ReportForm, ThroughPlan};
 use crate::source::Found;
 use crate::terminal::{Manners, Progress};
@@ -44,7 +46,9 @@ const BEGINNING: u64 = 4096;
 
 /// Asks, judges and tells.
 pub fn check(plan: &ThroughPlan) -> Result<Outcome, Refusal> {
-    let (found, folder, interpreter) = cgi::application(plan.arguments.clone(), env::vars_os())?;
+    let asked = &plan.asked;
+    let arguments = asked.words.iter().chain([&asked.application]).cloned();
+    let (found, folder, interpreter) = cgi::application(arguments.collect(), env::vars_os())?;
     let system = |error: io::Error| Failure::new(Code::SYSTEM, error.to_string());
     // Before the token file is there.
     let interrupted = client::interruptions().map_err(system)?;
@@ -67,26 +71,47 @@ pub fn check(plan: &ThroughPlan) -> Result<Outcome, Refusal> {
     let Some(judged) = judge(&plan.url, &answers) else {
         return Err(unanswered::failure(&plan.url, &answers, &beginning(&found)).into());
     };
-    let report = &judged.report;
-    let configuration = configuration(&judged, plan);
+    let whole = Whole::of(&judged, &plan.url, &found.source);
+    let here = here()?;
     show(&match plan.form {
-        ReportForm::Json => report.json(&configuration, &json!(judged.told.environment)),
-        ReportForm::Found | ReportForm::All => {
-            let manners = Manners::of_output();
-            let text = report.text(manners);
-            match configuration.is_empty() {
-                true => format!("{text}\n{}\n", manners.green("nothing to change")),
-                false => format!(
-                    "{text}\n{}\n{configuration}",
-                    manners.bold("What to change")
-                ),
-            }
+        ReportForm::Json => {
+            let command = whole.map(|whole| whole.command(&plan.asked));
+            let lines = configuration::lines(judged.server, &judged.report);
+            judged
+                .report
+                .json(&lines, command.as_deref(), &json!(judged.told.environment))
         }
+        ReportForm::Found | ReportForm::All => text(plan, &judged, whole.as_ref(), &here),
     });
-    Ok(match report.has_changes() {
+    Ok(match judged.report.has_changes() {
         true => Outcome::ApplicationFailed,
         false => Outcome::Complete,
     })
+}
+
+/// For a person.
+fn text(plan: &ThroughPlan, judged: &Judged, whole: Option<&Whole>, here: &Path) -> String {
+    let manners = Manners::of_output();
+    let mut text = judged.report.text(manners);
+    let lines = configuration::lines(judged.server, &judged.report);
+    let _ = match lines.is_empty() {
+        true => writeln!(text, "\n{}", manners.green("nothing to change")),
+        false => write!(text, "\n{}\n{lines}", manners.bold("What to change")),
+    };
+    let Some(whole) = whole else {
+        return text;
+    };
+    if !lines.is_empty() || plan.form == ReportForm::All {
+        let command = whole.command(&plan.asked);
+        let _ = writeln!(text, "The whole of it, new: {}", manners.bold(&command));
+    }
+    if plan.form == ReportForm::All {
+        let _ = match whole.text(&plan.asked, here) {
+            Ok(configuration) => write!(text, "\n{configuration}"),
+            Err(failure) => writeln!(text, "which cannot be written: {failure}"),
+        };
+    }
+    text
 }
 
 /// What was seen, judged.
@@ -111,73 +136,6 @@ fn judge(url: &str, answers: &Answers) -> Option<Judged> {
         told,
         report,
     })
-}
-
-/// The lines to paste; empty where nothing is to be changed.
-fn configuration(judged: &Judged, plan: &ThroughPlan) -> String {
-    let Judged {
-        server,
-        told,
-        report,
-    } = judged;
-    let mut text = String::new();
-    let mut list = |title: &str, place| {
-        let lines = report.lines(place);
-        if lines.is_empty() {
-            return;
-        }
-        let _ = writeln!(text, "{title}");
-        for (_, line) in lines {
-            let _ = writeln!(text, "    {line}");
-        }
-    };
-    let title = match server {
-        Server::ApacheCgid | Server::ApacheCgi | Server::LiteSpeed => {
-            "In the <Directory> or .htaccess of the application (which needs AllowOverride All there):"
-        }
-        Server::Lighttpd => "In Lighttpd's configuration, for the application's address:",
-        Server::Fcgiwrap => "In the location of nginx's configuration that has fastcgi_pass:",
-        Server::Serve | Server::PythonLibrary | Server::Other => "In the server's configuration:",
-    };
-    list(title, Place::Server);
-    list(
-        "In the first lines of the application's file:",
-        Place::Application,
-    );
-    if let Some(name) = server.config().filter(|_| !text.is_empty()) {
-        let value = |name| findings::value(told, name);
-        let (root, script) = (value("DOCUMENT_ROOT"), value("SCRIPT_FILENAME"));
-        let name = match name {
-            // Among the site's own files, where .htaccess is looked for.
-            "apache" if !root.is_empty() && Path::new(&script).starts_with(root) => "htaccess",
-            name => name,
-        };
-        let path = exchange::path(&plan.url);
-        // It leads to the application without the script's own name.
-        let file = script.rsplit('/').next().unwrap_or_default();
-        let url = match path
-            .strip_suffix(file)
-            .map_or(path.as_str(), |folder| folder.trim_end_matches('/'))
-        {
-            "" => String::new(),
-            url => format!("--url {} ", quoted(url)),
-        };
-        let application = quoted(&plan.application.to_string_lossy());
-        let _ = writeln!(
-            text,
-            "The whole of it: wsgi-cgi config {name} {url}{application}"
-        );
-    }
-    text
-}
-
-/// As a shell reads it.
-fn quoted(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-:~".contains(&byte);
-    match !word.is_empty() && word.bytes().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
 }
 
 /// Of the application's file, if it is one.

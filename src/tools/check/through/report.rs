@@ -121,24 +121,21 @@ impl Report {
         self.rows.iter().any(|row| row.state == State::Change)
     }
 
-    /// The lines for one place, each with the row that wants it.
-    pub fn lines(&self, place: Place) -> Vec<(&'static str, &str)> {
-        let lines = self.rows.iter().flat_map(|row| {
-            row.lines
-                .iter()
-                .map(|(place, line)| (row.name, *place, line))
-        });
-        lines
-            .filter(|(_, found, _)| *found == place)
-            .map(|(name, _, line)| (name, line.as_str()))
-            .collect()
+    /// The lines for one place.
+    pub fn lines(&self, place: Place) -> Vec<&str> {
+        let lines = self.rows.iter().flat_map(|row| &row.lines);
+        let here = lines.filter(|(found, _)| *found == place);
+        here.map(|(_, line)| line.as_str()).collect()
     }
 
-    /// As one JSON object; `configuration` is what there is to paste.
-    pub fn json(&self, configuration: &str, environment: &Value) -> String {
-        let rows = json!(self.rows);
-        let object =
-            json!({ "seen": rows, "configuration": configuration, "environment": environment });
+    /// As one JSON object; `lines` is what there is to paste, `command` writes all of a configuration.
+    pub fn json(&self, lines: &str, command: Option<&str>, environment: &Value) -> String {
+        let object = json!({
+            "seen": json!(self.rows),
+            "configuration": lines,
+            "command": command,
+            "environment": environment,
+        });
         format!("{object:#}\n")
     }
 

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::plan::config::Server as Config;
+
 /// A web server that starts CGI programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Server {
@@ -86,12 +88,12 @@ impl Server {
         }
     }
 
-    /// As `wsgi-cgi config` calls it.
-    pub fn config(self) -> Option<&'static str> {
+    /// As `wsgi-cgi config` knows it.
+    pub fn config(self) -> Option<Config> {
         match self {
-            Self::ApacheCgid | Self::ApacheCgi | Self::LiteSpeed => Some("apache"),
-            Self::Lighttpd => Some("lighttpd"),
-            Self::Fcgiwrap => Some("nginx"),
+            Self::ApacheCgid | Self::ApacheCgi | Self::LiteSpeed => Some(Config::Apache),
+            Self::Lighttpd => Some(Config::Lighttpd),
+            Self::Fcgiwrap => Some(Config::Nginx),
             Self::Serve | Self::PythonLibrary | Self::Other => None,
         }
     }

@@ -3,8 +3,12 @@
 use serde_json::{Value, json};
 
 use super::facts::Answers;
-use super::{configuration, exchange, judge};
-use crate::plan::{ReportForm, ThroughPlan};
+use contract::handover::Source;
+
+use super::configuration::{self, Whole};
+use super::{exchange, judge};
+use crate::plan::Settings;
+use crate::plan::config::Application;
 
 const URL: &str = "http://h/a%20b/app.cgi/";
 
@@ -101,7 +105,7 @@ fn understood(answers: Vec<Value>) -> Answers {
 #[track_caller]
 fn check(answers: &Answers, (name, state, value, line): (&str, &str, &str, &str)) {
     let report = judge(URL, answers).unwrap().report;
-    let told: Value = serde_json::from_str(&report.json("", &Value::Null)).unwrap();
+    let told: Value = serde_json::from_str(&report.json("", None, &Value::Null)).unwrap();
     let rows = told["seen"].as_array().unwrap();
     let row = rows.iter().find(|row| row["name"] == name).unwrap();
     let is_right = row["state"] == state
@@ -116,7 +120,7 @@ fn nothing_is_to_be_changed_where_all_is_well() {
     assert!(
         !judged.report.has_changes(),
         "{}",
-        judged.report.json("", &Value::Null)
+        judged.report.json("", None, &Value::Null)
     );
     check(
         &understood(good()),
@@ -314,17 +318,22 @@ fn what_becomes_of_a_response_is_judged() {
 #[test]
 fn the_command_for_the_whole_configuration_is_complete() {
     let judged = judge(URL, &replaced(reply("short", json!({})))).unwrap();
-    let plan = ThroughPlan {
-        url: URL.into(),
-        is_insecure: false,
-        form: ReportForm::Found,
-        arguments: Vec::new(),
-        application: "it's.py".into(),
-    };
-    let text = configuration(&judged, &plan);
-    let expected = "wsgi-cgi config htaccess --url '/a b' 'it'\\''s.py'\n";
+    let lines = configuration::lines(judged.server, &judged.report);
     assert!(
-        text.ends_with(expected) && text.contains("\n    SetEnv ap_trust_cgilike_cl 1\n"),
-        "{text}"
+        lines.ends_with("\n    SetEnv ap_trust_cgilike_cl 1\n"),
+        "{lines}"
     );
+    let asked = Application {
+        application: "it's.py".into(),
+        words: vec!["--warm=true".into()],
+        settings: Settings::default(),
+    };
+    let file = |path: &str| Source::File(path.into());
+    let whole = Whole::of(&judged, URL, &file("/srv/it's.py")).unwrap();
+    assert_eq!(
+        whole.command(&asked),
+        "wsgi-cgi config htaccess --url '/a b' --script '/srv/a b/app.cgi' --warm=true 'it'\\''s.py'"
+    );
+    // It would write the script over the application.
+    assert!(Whole::of(&judged, URL, &file("/srv/a b/app.cgi")).is_none());
 }

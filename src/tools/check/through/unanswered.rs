@@ -144,6 +144,7 @@ fn status(reply: &Reply, itself: Option<&Reply>) -> (String, Vec<&'static str>) 
             },
             vec![
                 "another application, or another copy of it than APP (another folder, container or host)",
+                "APP is a wrapper script: name the application that it runs",
                 "a server that takes no path behind the script's name (AcceptPathInfo Off)",
                 "the web server's user cannot read the token file: it must be able to enter the application's folder",
                 "the script is run by another program than wsgi-cgi, or by an older one",
@@ -170,6 +171,7 @@ fn status(reply: &Reply, itself: Option<&Reply>) -> (String, Vec<&'static str>) 
             format!("status {status}, and not an answer of the self-test"),
             vec![
                 "another application answers there, or another copy of it than APP",
+                "APP is a wrapper script: name the application that it runs",
                 "the web server's user cannot read the token file: it must be able to enter the application's folder",
                 "the script is run by another program than wsgi-cgi, or by an older one",
             ],
