@@ -65,6 +65,8 @@ def read(connection, asked):
     data = b""
     is_told = False
     while len(data) < LIMIT:
+        if time.monotonic() >= deadline:
+            return data, "timeout"
         try:
             piece = connection.recv(65536)
         except socket.timeout:
