@@ -282,6 +282,9 @@ impl Options {
         if let Some(file) = &settings.error_log {
             word("error-log", file.as_os_str());
         }
+        if let Some(folder) = &settings.record {
+            word("record", folder.as_os_str());
+        }
         if let Some(on) = self.site {
             word("site", on.to_string().as_ref());
         }
