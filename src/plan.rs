@@ -10,7 +10,7 @@ use contract::handover::{Detail, ResponseForm, Site, Verbosity};
 mod check;
 pub mod config;
 
-pub use check::{CheckPlan, Depth, ReportForm, Server};
+pub use check::{CheckPlan, Checking, Depth, ReportForm, Server, ThroughPlan};
 
 /// The settings of one run, after the command line, the script's pragma and the environment.
 #[derive(Clone, Debug)]

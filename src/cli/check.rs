@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 
+use super::through::address;
 use super::{Options, Refusal, refusal};
-use crate::plan::{CheckPlan, Depth, ReportForm, Server};
+use crate::plan::{CheckPlan, Checking, Depth, ReportForm, Server, ThroughPlan};
 
 const ABOUT: &str = "Finds what will go wrong under a web server, and says what to do about it.";
 
@@ -22,10 +23,11 @@ Examples:
   sudo wsgi-cgi check --as-cgi=lighttpd --user web .     as Lighttpd, run by the user web
   wsgi-cgi check --as-cgi=suexec ~/public_html/app.cgi   as suexec on a shared host
   wsgi-cgi check --document-root /var/www app.cgi        which secrets a visitor could read
+  wsgi-cgi check --through https://example.org/ app.py   what the web server really gives it (docs/check-through.md)
   wsgi-cgi check --json app.py                           for a program
 
-Exit status: 0 nothing was found, or hints only; 1 errors or warnings; 2 wrong usage; 3 application or interpreter
-not found.";
+Exit status: 0 nothing was found, or hints only; 1 errors or warnings, something to change; 2 wrong usage;
+3 application or interpreter not found, or not reached.";
 
 /// Options of a request that change nothing here; they are read all the same.
 const NO_MATTER: [&str; 7] = [
@@ -64,6 +66,13 @@ pub(super) struct CheckLine {
     /// Look at files only: neither import nor requests
     #[arg(long, help_heading = "What is checked")]
     no_run: bool,
+    /// Ask the web server, at this address of the application, what it gives scripts; to be run on its host
+    #[arg(long, value_name = "URL", value_parser = address, help_heading = "Through the web server",
+        conflicts_with_all = ["as_cgi", "user", "document_root", "no_run"])]
+    through: Option<String>,
+    /// Accept any certificate, such as a self-signed one
+    #[arg(long, requires = "through", help_heading = "Through the web server")]
+    insecure: bool,
     /// Write a JSON object: findings and facts
     #[arg(long, help_heading = "What is shown")]
     json: bool,
@@ -78,7 +87,7 @@ pub(super) struct CheckLine {
 }
 
 /// Reads the command line behind `check`; relative paths count from `here`.
-pub fn parse_check(arguments: &[OsString], here: &Path) -> Result<CheckPlan, Refusal> {
+pub fn parse_check(arguments: &[OsString], here: &Path) -> Result<Checking, Refusal> {
     let program = OsString::from("wsgi-cgi check");
     let words = std::iter::once(&program).chain(arguments);
     let mut command = CheckLine::command();
@@ -93,12 +102,21 @@ pub fn parse_check(arguments: &[OsString], here: &Path) -> Result<CheckPlan, Ref
         .try_get_matches_from(words)
         .and_then(|matches| CheckLine::from_arg_matches(&matches))
         .map_err(|error| refusal(&error))?;
-    Ok(CheckPlan {
-        form: match (line.json, line.options.verbose) {
-            (true, _) => ReportForm::Json,
-            (false, Some(true)) => ReportForm::All,
-            (false, _) => ReportForm::Found,
-        },
+    let form = match (line.json, line.options.verbose) {
+        (true, _) => ReportForm::Json,
+        (false, Some(true)) => ReportForm::All,
+        (false, _) => ReportForm::Found,
+    };
+    if let Some(url) = line.through {
+        return Ok(Checking::Through(Box::new(ThroughPlan {
+            url,
+            is_insecure: line.insecure,
+            form,
+            asked: line.options.asked(line.application, here),
+        })));
+    }
+    Ok(Checking::Here(CheckPlan {
+        form,
         limit: line
             .options
             .timeout
@@ -114,5 +132,5 @@ pub fn parse_check(arguments: &[OsString], here: &Path) -> Result<CheckPlan, Ref
         } else {
             Depth::Full
         },
-    })
+    }))
 }

@@ -23,6 +23,7 @@ mod init;
 mod lambda;
 mod request;
 mod serve;
+mod through;
 #[cfg(feature = "pages")]
 pub mod tree;
 mod warm;

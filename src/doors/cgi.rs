@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use contract::codes::Code;
@@ -16,8 +16,9 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::cgi::arguments::split_shebang_words;
 use crate::cgi::meta_variables::{CHECKED, MetaVariables, SERVE_CHILD};
 use crate::cgi::script::{ActionScript, Named, named, named_by_action};
-use crate::cgi::script_name::{Handler, repair};
+use crate::cgi::script_name::{Handler, Rule, repair};
 use crate::cli::{self, Refusal, Typed};
+use crate::doors::self_test::{self, SelfTest};
 use crate::doors::{application, interpreter};
 use crate::plan::{Settings, Warm};
 use crate::pragma;
@@ -28,10 +29,12 @@ use crate::runner::warm::{self, Answered, Seat, When};
 use crate::runner::{Request, cold};
 use crate::source::{self, Found};
 
-/// Serves the request that the environment describes.
+/// Serves the request that the environment describes. `descriptors` are those that the server gave beyond the first
+/// three, where a self-test may ask for them.
 pub fn run(
     arguments: Vec<OsString>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
+    descriptors: Vec<String>,
 ) -> Outcome {
     let variables = MetaVariables::from_environment(environment);
     let caller = match variables.is_cgi() || variables.get("REQUEST_METHOD").is_some() {
@@ -40,6 +43,7 @@ pub fn run(
     };
     Door {
         front: std::process::id(),
+        descriptors,
         ..Door::new(caller, variables)
     }
     .enter(arguments)
@@ -77,8 +81,26 @@ pub fn template(
         started: 0,
         ..Door::new(Caller::Server, variables)
     };
-    let request = door.prepare(arguments)?;
+    let (found, rule) = door.find(arguments)?;
+    if door.self_test(&found, rule).is_some() {
+        // It asks about a process that is started for it, not about this one.
+        return Err(Failure::new(Code::SYSTEM, "a self-test").into());
+    }
+    let request = door.prepare(found)?;
     Ok((request, door.settings))
+}
+
+/// The application of these arguments, its folder, and its interpreter.
+pub fn application(
+    arguments: Vec<OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<(Found, PathBuf, Interpreter), Refusal> {
+    let variables = MetaVariables::from_environment(environment);
+    let mut door = Door::new(Caller::Server, variables);
+    let (found, _) = door.find(arguments)?;
+    let interpreter = door.interpreter(&found)?;
+    let folder = interpreter::folder(&found, &door.settings).to_owned();
+    Ok((found, folder, interpreter))
 }
 
 /// Who started the program.
@@ -100,6 +122,8 @@ struct Door {
     front: u32,
     /// How the response's head is written, whatever the script is called.
     form: Option<ResponseForm>,
+    /// See [`run`].
+    descriptors: Vec<String>,
     observed: Observed,
 }
 
@@ -118,12 +142,21 @@ impl Door {
             started: monotonic_now(),
             front: 0,
             form: None,
+            descriptors: Vec::new(),
             observed: Observed::No,
         }
     }
 
     fn enter(mut self, arguments: Vec<OsString>) -> Outcome {
-        match self.prepare(arguments) {
+        let found = self.find(arguments);
+        if let Ok((found, rule)) = &found
+            && let Some(test) = self.self_test(found, *rule)
+        {
+            // A server that has gone away needs no answer.
+            let _ = test.answer(&self.variables, self.form(), &self.descriptors);
+            return Outcome::Complete;
+        }
+        match found.and_then(|(found, _)| Ok(self.prepare(found)?)) {
             Ok(request) => self.serve(request),
             Err(Refusal::Answered(text)) => {
                 let _ = io::stdout().write_all(text.as_bytes());
@@ -137,8 +170,13 @@ impl Door {
         self.form.unwrap_or_else(|| self.variables.response_form())
     }
 
-    /// Everything that can be found out before anything is started.
-    fn prepare(&mut self, arguments: Vec<OsString>) -> Result<Request, Refusal> {
+    fn self_test(&self, found: &Found, rule: Rule) -> Option<SelfTest> {
+        let folder = interpreter::folder(found, &self.settings);
+        self_test::asked(&self.variables, rule, folder, found.owner)
+    }
+
+    /// The application, its settings, and the request as it is meant.
+    fn find(&mut self, arguments: Vec<OsString>) -> Result<(Found, Rule), Refusal> {
         let here = env::current_dir()
             .map_err(|error| Failure::new(Code::NO_DIRECTORY, error.to_string()))?;
         // First the environment's: what goes wrong below is told where it says.
@@ -169,9 +207,14 @@ impl Door {
         };
         let found = source::find(application, &here);
         let found = application::configure(found, typed, &mut self.settings, &here)?;
-        self.repair(action.as_ref());
-        let interpreter = self.interpreter(&found, executable.as_deref())?;
-        Ok(self.request(found, interpreter)?)
+        let rule = self.repair(action.as_ref());
+        Ok((found, rule))
+    }
+
+    /// Everything else that can be found out before anything is started.
+    fn prepare(&self, found: Found) -> Result<Request, Failure> {
+        let interpreter = self.interpreter(&found)?;
+        self.request(found, interpreter)
     }
 
     /// The arguments that come from the deployment, and the script that Apache's `Action` names.
@@ -213,7 +256,7 @@ impl Door {
         }
     }
 
-    fn repair(&mut self, action: Option<&ActionScript>) {
+    fn repair(&mut self, action: Option<&ActionScript>) -> Rule {
         let handler = match action {
             Some(action) => Handler::Action {
                 extra_path: &action.extra_path,
@@ -232,13 +275,12 @@ impl Door {
             report::tell_line(&text, None);
         }
         self.variables.complete();
+        rule
     }
 
-    fn interpreter(
-        &self,
-        found: &Found,
-        executable: Option<&Path>,
-    ) -> Result<Interpreter, Failure> {
+    fn interpreter(&self, found: &Found) -> Result<Interpreter, Failure> {
+        let executable = env::current_exe().ok();
+        let executable = executable.as_deref();
         let interpreter = interpreter::choose(&self.variables, &self.settings, found, executable)?;
         for skipped in &interpreter.skipped {
             self.say(&skipped.to_string());
@@ -382,7 +424,8 @@ impl Door {
 
     fn tell(&self, failure: &Failure) {
         let log = self.settings.error_log.as_deref();
-        report::tell(failure, &self.asked().label(), log);
+        let request = self_test::without_token(&self.asked().label());
+        report::tell(failure, &request, log);
     }
 
     fn asked(&self) -> Asked<'_> {

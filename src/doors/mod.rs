@@ -7,6 +7,7 @@ pub mod lambda;
 pub mod limited;
 pub mod other_user;
 pub mod request;
+pub mod self_test;
 pub mod serve;
 mod template;
 pub mod watchdog;

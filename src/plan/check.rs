@@ -4,7 +4,31 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// One call of `check`.
+use super::config::Application;
+
+/// What is checked.
+#[derive(Clone, Debug)]
+pub enum Checking {
+    /// The application, from here.
+    Here(CheckPlan),
+    /// What a web server gives it.
+    Through(Box<ThroughPlan>),
+}
+
+/// `check --through`.
+#[derive(Clone, Debug)]
+pub struct ThroughPlan {
+    /// The application's address.
+    pub url: String,
+    /// Whether any certificate will do.
+    pub is_insecure: bool,
+    /// How the report is written.
+    pub form: ReportForm,
+    /// The application, with its options.
+    pub asked: Application,
+}
+
+/// One call of `check`, from here.
 #[derive(Clone, Debug)]
 pub struct CheckPlan {
     /// APP, as it was given.

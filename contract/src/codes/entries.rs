@@ -253,8 +253,16 @@ codes! {
         "As many requests as --max-processes allows are being answered, and as many as --max-queue allows wait.";
         "come again later; more of them run at once with --max-processes, more of them wait with --max-queue"
 
+    NO_TOKEN "WC090" FAILED, NotFound;
+        "the self-test cannot be opened: there is no token file";
+        "`check --through` opens the self-test by a file beside the application's. The web server's process believes it only if it belongs to the owner of the application's file or to root.";
+        "run check --through on the host itself, as the owner of the application's file or as root; the token file lies beside it, for as long as the check runs"
+    NOT_ANSWERED "WC091" FAILED, NotFound;
+        "the self-test was not answered";
+        "The address leads to something else than this application on this host, or the web server does not get as far as running it.";
+        "make the address lead to the application first: wsgi-cgi config SERVER APP writes the configuration, and the web server's error log tells why a script is not run"
     CANNOT_CONFIGURE "WC095" FAILED, BadUsage;
         "the configuration cannot be written";
-        "A name or a path cannot be said in the server's own syntax, the server has no such form, or a file of that name is there already.";
-        "the message names what is in the way: choose another name, place or server (wsgi-cgi config alone lists them); --force replaces files"
+        "A name or a path cannot stand in this server's configuration, a file is in the way, or an option has no meaning for this server.";
+        "the message names what is in the way: choose another name, place or server; wsgi-cgi config alone lists the servers"
 }

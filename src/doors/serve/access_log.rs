@@ -7,6 +7,7 @@ use serde_json::json;
 use wsgi_cgi_gateway::host::Entry;
 
 use crate::bytes::printable as text;
+use crate::doors::self_test::without_token;
 use crate::plan::LogFormat;
 
 /// Where everything is told.
@@ -38,7 +39,7 @@ impl AccessLog {
             .status
             .map_or("-".to_owned(), |status| status.to_string());
         let milliseconds = entry.time.as_secs_f64() * 1000.0;
-        let target = text(entry.target);
+        let target = without_token(&text(entry.target));
         let line = match self.format {
             LogFormat::Text => format!(
                 "#{} {} {target} {} {} bytes {milliseconds:.1} ms\n",

@@ -13,6 +13,7 @@ mod served;
 mod server;
 mod shebang;
 mod subject;
+mod through;
 mod user;
 
 use std::ffi::OsString;
@@ -31,15 +32,18 @@ use self::report::Report;
 use self::subject::Subject;
 use crate::cli::{self, Refusal};
 use crate::doors::{here, refuse};
-use crate::plan::{CheckPlan, Depth, ReportForm};
+use crate::plan::{CheckPlan, Checking, Depth, ReportForm};
 use crate::terminal::{Manners, Progress};
 
 /// `arguments` stand behind `check`.
 pub fn run(arguments: &[OsString]) -> Outcome {
-    let checked = here().map_err(Refusal::from).and_then(|here| {
-        let plan = cli::parse_check(arguments, &here)?;
-        check(plan, &here)
-    });
+    let checked =
+        here()
+            .map_err(Refusal::from)
+            .and_then(|here| match cli::parse_check(arguments, &here)? {
+                Checking::Here(plan) => check(plan, &here),
+                Checking::Through(plan) => through::check(&plan),
+            });
     checked.unwrap_or_else(refuse)
 }
 
