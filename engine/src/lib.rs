@@ -25,6 +25,7 @@ mod response;
 mod site;
 mod start_response;
 mod startup;
+mod telling;
 mod termination;
 mod timing;
 mod warm;

@@ -1,7 +1,7 @@
 //! One request that nobody sent, answered before the first fork: what an application puts off until its first
 //! request is done, and the pages that it writes are written.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Mutex};
 
 use contract::handover::{BodyLength, Job};
@@ -47,6 +47,7 @@ pub fn run(py: Python<'_>, job: &Job, path: &[u8], application: &Bound<'_, PyAny
         input,
         response: Arc::new(Mutex::new(response)),
         told: RefCell::default(),
+        imported: Cell::default(),
     };
     let outcome = exchange.run();
     termination::set_open();

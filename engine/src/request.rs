@@ -1,6 +1,6 @@
 //! One request from its descriptors to its outcome: the sentence of PEP 3333.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{OwnedFd, RawFd};
@@ -11,7 +11,7 @@ use contract::codes::Code;
 use contract::descriptors::adopt;
 use contract::handover::{Detail, Ending, Job, Observed, RUNNING, Runs};
 use contract::outcome::Outcome;
-use contract::report::{self, Asked, Failure};
+use contract::report::{self, Failure};
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
@@ -104,6 +104,8 @@ pub struct Exchange<'a, 'py> {
     pub response: Arc<Mutex<Response>>,
     /// The first failure of the application that was told.
     pub told: RefCell<Option<Failure>>,
+    /// How long the import took, if it was for this request.
+    pub imported: Cell<Duration>,
 }
 
 impl<'a, 'py> Exchange<'a, 'py> {
@@ -130,6 +132,7 @@ impl<'a, 'py> Exchange<'a, 'py> {
             input,
             response: Arc::new(Mutex::new(response)),
             told: RefCell::default(),
+            imported: Cell::default(),
         })
     }
 
@@ -154,7 +157,10 @@ impl<'a, 'py> Exchange<'a, 'py> {
             Err(failure) => self.fail(&failure)?,
         };
         errors.get().flush()?;
-        if let Some(status) = lock(&self.response)?.server_error() {
+        let status = lock(&self.response)
+            .ok()
+            .and_then(|response| response.server_error());
+        if let Some(status) = status {
             // A framework has caught what went wrong, and told it in its own way.
             let failure = Failure::new(Code::ANSWERED_ERROR, status);
             self.note(failure.with_detail(errors.get().last_words()));
@@ -162,6 +168,7 @@ impl<'a, 'py> Exchange<'a, 'py> {
         if lock(&self.input).is_ok_and(|input| input.ended_early()) {
             self.tell(&Failure::new(Code::BODY_ENDED_EARLY, ""));
         }
+        self.tell_of_imports();
         Ok(outcome)
     }
 
@@ -174,6 +181,9 @@ impl<'a, 'py> Exchange<'a, 'py> {
                 Observed::Yes => checking::load(self.py, self.job)?,
             },
         };
+        if self.application.is_none() {
+            self.imported.set(timing::now().saturating_sub(importing));
+        }
         self.time_from(importing)
             .map_err(|error| self.failure(&error))?;
         let raised = |error: PyErr| self.failure(&error);
@@ -314,31 +324,6 @@ impl<'a, 'py> Exchange<'a, 'py> {
             false => Code::RAISED,
         };
         from_exception(self.py, error, code, self.job.detail)
-    }
-
-    fn tell(&self, failure: &Failure) {
-        report::tell(
-            failure,
-            &self.asked().label(),
-            self.job.error_log.as_deref(),
-        );
-        self.note(failure.clone());
-    }
-
-    /// For the front, which may have to keep it: only the first of them, and no fault of the client's.
-    fn note(&self, failure: Failure) {
-        let is_ours = failure.code.entry().status.starts_with('5');
-        if is_ours && self.told.borrow().is_none() {
-            self.told.replace(Some(failure));
-        }
-    }
-
-    fn asked(&self) -> Asked<'_> {
-        Asked {
-            variables: &self.job.environment,
-            form: self.job.form,
-            detail: self.job.detail,
-        }
     }
 }
 

@@ -1,10 +1,13 @@
 //! The application that APP names, with the settings that stand in its file.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use contract::handover::Source;
+use contract::handover::{ByteCode, Source};
 use contract::report::Failure;
 
+use crate::cgi::meta_variables::MetaVariables;
 use crate::cli::{self, Typed};
 use crate::plan::Settings;
 use crate::pragma;
@@ -30,4 +33,21 @@ pub fn configure(
     // What was typed counts for the answer to what was not found, too.
     typed.apply(settings, here);
     found
+}
+
+/// A script that the server runs, or a file below its document root, lies among files that it hands out.
+pub fn byte_code(variables: &MetaVariables, source: &Source) -> ByteCode {
+    let Source::File(file) = source else {
+        return ByteCode::Kept;
+    };
+    let path = |name| variables.get(name).map(OsStr::from_bytes).map(Path::new);
+    let is_script = path("SCRIPT_FILENAME") == Some(file);
+    let is_served = path("DOCUMENT_ROOT").is_some_and(|root| file.starts_with(root));
+    // `serve` never sends the text of a file.
+    let software = variables.get("SERVER_SOFTWARE").unwrap_or_default();
+    let is_handed_out = !software.starts_with(b"wsgi-cgi/");
+    match is_handed_out && (is_script || is_served) {
+        true => ByteCode::NotKept,
+        false => ByteCode::Kept,
+    }
 }

@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use contract::codes::Code;
-use contract::handover::{
-    BodyLength, ByteCode, Job, Observed, ResponseForm, Runs, Source, Verbosity,
-};
+use contract::handover::{BodyLength, Job, Observed, ResponseForm, Runs, Source, Verbosity};
 use contract::outcome::Outcome;
 use contract::report::{self, Asked, Failure};
 use rustix::time::{ClockId, clock_gettime};
@@ -133,14 +131,6 @@ struct Door {
 fn monotonic_now() -> u64 {
     let now = Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default();
     u64::try_from(now.as_nanos()).unwrap_or(0)
-}
-
-/// Why a body could not be kept for a record.
-fn unkept(error: &io::Error) -> Failure {
-    match error.kind() {
-        io::ErrorKind::TimedOut => Failure::new(Code::TIMED_OUT, "the body did not come"),
-        _ => Failure::new(Code::SYSTEM, format!("the body cannot be kept: {error}")),
-    }
 }
 
 impl Door {
@@ -320,7 +310,7 @@ impl Door {
         };
         Ok(Request {
             job: Job {
-                byte_code: self.byte_code(&source),
+                byte_code: application::byte_code(&self.variables, &source),
                 source,
                 callable: found.callable,
                 environment: self.variables.clone().into_vec(),
@@ -352,7 +342,7 @@ impl Door {
         let body = request.job.body;
         let keeper = match Keeper::of(&self.settings, body) {
             Ok(keeper) => keeper.map(|keeper| keeper.running(&request.job)),
-            Err(error) => return self.end(&unkept(&error), body, None),
+            Err(failure) => return self.end(&failure, body, None),
         };
         let ended = match self.run(request) {
             Ok(ended) => ended,
@@ -370,36 +360,15 @@ impl Door {
                 self.answer(failure);
             }
         }
-        let failure = ended.failure.as_ref().or(ended.told.as_ref());
-        if let (Some(keeper), Some(failure), false) = (keeper, failure, ended.was_told_to_end) {
+        // Whoever was told to end did not fail; but Lighttpd says so as soon as it has the last byte.
+        let own = ended.failure.as_ref().filter(|_| !ended.was_told_to_end);
+        if let (Some(keeper), Some(failure)) = (keeper, ended.told.as_ref().or(own)) {
             keeper.keep(failure, self.variables.as_slice());
         }
         if ended.failure.is_some() {
             cold::drain_after_death(body);
         }
         ended.outcome
-    }
-
-    /// A script that the server runs, or a file below its document root, lies among files that it hands out.
-    fn byte_code(&self, source: &Source) -> ByteCode {
-        let Source::File(file) = source else {
-            return ByteCode::Kept;
-        };
-        let path = |name| {
-            self.variables
-                .get(name)
-                .map(OsStr::from_bytes)
-                .map(Path::new)
-        };
-        let is_script = path("SCRIPT_FILENAME") == Some(file);
-        let is_served = path("DOCUMENT_ROOT").is_some_and(|root| file.starts_with(root));
-        // `serve` never sends the text of a file.
-        let software = self.variables.get("SERVER_SOFTWARE").unwrap_or_default();
-        let is_handed_out = !software.starts_with(b"wsgi-cgi/");
-        match is_handed_out && (is_script || is_served) {
-            true => ByteCode::NotKept,
-            false => ByteCode::Kept,
-        }
     }
 
     /// By a worker, where warm mode is wanted and can be; else cold, as the first request always is.

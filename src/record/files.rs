@@ -1,9 +1,7 @@
 //! The folder of `--record`: whole files, for one user only, and not too many.
 
-use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -12,11 +10,11 @@ use serde_json::Value;
 /// So many files are kept: the newest.
 const FILES: usize = 100;
 
-/// Writes what `record` makes to a file named by time, code and process. `root` is the folder that visitors see, or
-/// empty.
+/// Writes what `record` makes to a file named by time, code and process. `served` are folders that
+/// visitors may see.
 pub fn write(
     folder: &Path,
-    root: &[u8],
+    served: &[&Path],
     time: &str,
     code: &str,
     record: impl FnOnce() -> Value,
@@ -26,9 +24,10 @@ pub fn write(
         _ => {}
     }
     let folder = folder.canonicalize()?;
-    let root = Path::new(OsStr::from_bytes(root)).canonicalize();
-    if root.is_ok_and(|root| folder.starts_with(root)) {
-        let reason = "it lies below the document root, so visitors could read it";
+    let mut served = served.iter().filter_map(|root| root.canonicalize().ok());
+    if served.any(|root| folder.starts_with(root)) {
+        let reason =
+            "it lies below the document root or the script's folder, so visitors could read it";
         return Err(io::Error::other(reason));
     }
     let time = time.replace(['-', ':'], "");

@@ -12,6 +12,9 @@ pub const MASK: &str = "***";
 /// What is shorter is too likely to be a part of something else.
 const SHORTEST: usize = 6;
 
+/// So many are looked for elsewhere: a client can send any number of them.
+const MOST: usize = 100;
+
 /// Secrets that were found, and the names by which they were.
 #[derive(Default)]
 pub struct Masks {
@@ -106,7 +109,7 @@ impl Masks {
         let decoded = percent_decode(&blanks).collect::<Vec<_>>();
         for form in [secret, &decoded] {
             let text = String::from_utf8_lossy(form);
-            if text.len() >= SHORTEST && text != MASK {
+            if text.len() >= SHORTEST && text != MASK && self.secrets.len() < MOST {
                 self.secrets.insert(text.into_owned());
             }
         }

@@ -4,8 +4,10 @@ mod files;
 mod forms;
 mod mask;
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
@@ -49,6 +51,20 @@ impl Case<'_> {
             .iter()
             .find(|(key, _)| key == name.as_bytes());
         found.map_or(b"", |(_, value)| value)
+    }
+
+    /// The folders whose files a web server may hand out.
+    fn served(&self) -> Vec<&Path> {
+        // Our own hands out none but what `--static` names.
+        if self.variable("SERVER_SOFTWARE").starts_with(b"wsgi-cgi/") {
+            return Vec::new();
+        }
+        let path = |name| Path::new(OsStr::from_bytes(self.variable(name)));
+        let folders = [
+            Some(path("DOCUMENT_ROOT")),
+            path("SCRIPT_FILENAME").parent(),
+        ];
+        folders.into_iter().flatten().collect()
     }
 }
 
@@ -100,16 +116,15 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// For the request on descriptor 0, if `--record` is set: its body becomes a file. Fails with `TimedOut` where
-    /// that takes longer than the request may.
-    pub fn of(settings: &Settings, length: BodyLength) -> io::Result<Option<Self>> {
+    /// For the request on descriptor 0, if `--record` is set: its body becomes a file.
+    pub fn of(settings: &Settings, length: BodyLength) -> Result<Option<Self>, Failure> {
         let Some(folder) = settings.record.clone() else {
             return Ok(None);
         };
         let deadline = settings.timeout.map(|limit| Instant::now() + limit);
         Ok(Some(Self {
             folder,
-            body: spool(length, deadline)?,
+            body: spool(length, deadline).map_err(|error| unkept(&error))?,
             application: String::new(),
             interpreter: String::new(),
             error_log: settings.error_log.clone(),
@@ -139,6 +154,13 @@ impl Keeper {
     }
 }
 
+fn unkept(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::TimedOut => Failure::new(Code::TIMED_OUT, "the body did not come"),
+        _ => Failure::new(Code::SYSTEM, format!("the body cannot be kept: {error}")),
+    }
+}
+
 /// What a job runs.
 pub fn application(job: &Job) -> String {
     match &job.source {
@@ -154,9 +176,8 @@ pub fn keep(folder: &Path, case: &Case<'_>, error_log: Option<&Path>) {
     }
     let now = SystemTime::now();
     let time = humantime::format_rfc3339_micros(now).to_string();
-    let root = case.variable("DOCUMENT_ROOT");
     let code = case.failure.code.entry().code;
-    let written = files::write(folder, root, &time, code, || record(case, &time));
+    let written = files::write(folder, &case.served(), &time, code, || record(case, &time));
     let text = match written {
         Ok(file) => {
             let file = file.display();

@@ -165,3 +165,23 @@ fn a_log_tells_each_thing_once_with_its_count() {
     assert!(text.contains("1 line, first: wsgi-cgi: WC031"), "{done}");
     assert!(!text.contains('\u{1b}'), "{done}");
 }
+
+#[test]
+fn a_failure_s_page_and_a_slow_import_s_line_name_the_command_that_tells_more() {
+    let page = Run::of("manners.py:returns_str").done().response().text();
+    assert!(
+        page.contains("<code>wsgi-cgi explain WC042</code>"),
+        "{page}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let application = folder.path().join("app.py");
+    let source = "import time\ntime.sleep(1.1)\ndef app(environ, start_response):\n    \
+                  start_response('200 OK', [])\n    return [b'slow']\n";
+    fs::write(&application, source).unwrap();
+    let done = Run::with_arguments(&[application])
+        .option("--warm=false")
+        .done();
+    done.assert_body("slow")
+        .assert_told("WC058")
+        .assert_told("wsgi-cgi check APP");
+}

@@ -11,6 +11,7 @@ mod config_servers;
 mod explain;
 mod init;
 mod record;
+mod record_doors;
 mod rewriting;
 mod through;
 mod through_token;

@@ -3,33 +3,32 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::http::Connection;
+use crate::support::app;
 use crate::support::listener::Setup;
-use crate::support::run::{Done, Run};
-use crate::support::server::{ALL, server};
-use crate::support::{app, until, write_program};
+use crate::support::run::{Done, Run, Watch};
 
-struct Folder(TempDir);
+pub struct Folder(pub TempDir);
 
 impl Folder {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
     /// Not there before the first failure.
-    fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         self.0.path().join("records")
     }
 
-    fn option(&self) -> String {
+    pub fn option(&self) -> String {
         format!("--record={}", self.path().display())
     }
 
-    fn files(&self) -> Vec<PathBuf> {
+    pub fn files(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.path()).into_iter().flatten();
         let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
         files.sort();
@@ -38,7 +37,7 @@ impl Folder {
 
     /// The one record.
     #[track_caller]
-    fn record(&self) -> (PathBuf, Value) {
+    pub fn record(&self) -> (PathBuf, Value) {
         let files = self.files();
         let [file] = files.as_slice() else {
             panic!("{files:?}");
@@ -56,7 +55,7 @@ fn run(application: &str, folder: &Folder) -> Run {
     Run::of(&format!("recorded.py:{application}")).option(folder.option())
 }
 
-fn replay(file: &Path, application: &str) -> Done {
+pub fn replay(file: &Path, application: &str) -> Done {
     let application = app(&format!("recorded.py:{application}"));
     let words = [
         "request".as_ref(),
@@ -69,7 +68,7 @@ fn replay(file: &Path, application: &str) -> Done {
 
 /// The message of a failure, with what was seen of the request.
 #[track_caller]
-fn message(log: &str) -> String {
+pub fn message(log: &str) -> String {
     let line = log
         .lines()
         .find_map(|line| Some(line.split_once("WC040 ")?.1));
@@ -77,7 +76,7 @@ fn message(log: &str) -> String {
 }
 
 /// No text, longer than a pipe holds, and with something in it that is like a form.
-fn upload() -> Vec<u8> {
+pub fn upload() -> Vec<u8> {
     let mut body: Vec<u8> = (0..300_000_u32)
         .map(|number| (number % 251) as u8)
         .collect();
@@ -286,91 +285,47 @@ fn a_long_body_is_cut_and_a_full_folder_keeps_the_newest() {
 
 #[test]
 fn a_folder_that_visitors_can_read_is_refused() {
-    let folder = Folder::new();
-    let done = run("upload", &folder)
-        .variable("DOCUMENT_ROOT", folder.0.path())
-        .done();
-    done.assert_status("500 Internal Server Error")
-        .assert_told("WC074")
-        .assert_told("document root");
-    assert!(folder.files().is_empty());
-}
-
-/// Its folder is another user's, where root starts the server.
-#[test]
-fn under_every_server_an_upload_that_fails_is_answered_and_kept() {
-    let source = fs::read_to_string(app("recorded.py")).unwrap();
-    for kind in ALL {
-        let server = server(kind);
+    for (name, below) in [("DOCUMENT_ROOT", ""), ("SCRIPT_FILENAME", "app.cgi")] {
         let folder = Folder::new();
-        for path in [folder.0.path().to_owned(), folder.path()] {
-            let _ = fs::create_dir(&path);
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
-        }
-        let program = server.root.join("bin/wsgi-cgi");
-        let text = format!(
-            "#!{}\n# wsgi-cgi: python=/usr/bin/python3 record={}\n{source}\napplication = upload\n",
-            program.display(),
-            folder.path().display()
-        );
-        let name = format!("recorded-{kind:?}.cgi");
-        write_program(&server.root.join("cgi-bin").join(&name), &text, 0o755);
-        let target = format!("/cgi-bin/{name}/a%20b?c=d");
-        for number in 1..=3 {
-            let reply = Connection::to(server.port).exchange("POST", &target, &[], &upload());
-            let is_right = reply.status == 500 && reply.text().contains("WC040");
-            assert!(is_right, "{server}: {reply}");
-            until("the record", || folder.files().len() == number);
-        }
-        let message = |log: &str| {
-            let line = log.lines().find(|line| line.contains("ValueError: "));
-            line.unwrap_or_default()
-                .split("ValueError: ")
-                .nth(1)
-                .map(|text| text.split(" (").next().unwrap_or_default().to_owned())
-        };
-        let file = folder.files().remove(0);
-        let record: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-        let told = message(record["record"]["message"].as_str().unwrap());
-        assert!(told.is_some(), "{record}");
-        assert_eq!(message(&replay(&file, "upload").err), told, "{server}");
+        let done = run("upload", &folder)
+            .variable(name, folder.0.path().join(below))
+            .done();
+        done.assert_status("500 Internal Server Error")
+            .assert_told("WC074")
+            .assert_told("document root");
+        assert!(folder.files().is_empty());
     }
 }
 
 #[test]
-fn events_and_functions_are_kept_too() {
+fn a_body_of_unknown_length_is_kept_and_one_that_does_not_come_is_late() {
     let folder = Folder::new();
-    let application = app("recorded.py:upload");
-    let event = r#"{"version": "2.0", "rawPath": "/x", "rawQueryString": "token=treacle",
-        "headers": {"host": "a", "content-type": "text/plain", "authorization": "Bearer gingerbread"},
-        "requestContext": {"http": {"method": "POST", "path": "/x", "sourceIp": "1.2.3.4"}, "domainName": "a.lambda-url.b"},
-        "body": "hello", "isBase64Encoded": false}"#;
-    let option = folder.option();
-    let words = ["lambda".as_ref(), option.as_ref(), application.as_os_str()];
-    let done = Run::by_hand(&words).input(event).done();
-    let (file, record) = folder.record();
-    assert_eq!(record["body"], "hello", "{done}");
-    assert!(
-        !record.to_string().contains("treacle") && !record.to_string().contains("gingerbread"),
-        "{record}"
-    );
+    let done = run("upload", &folder)
+        .input(upload())
+        .variable("REQUEST_METHOD", "POST")
+        .variable("HTTP_TRANSFER_ENCODING", "chunked")
+        .done();
+    let (file, _) = folder.record();
     assert_eq!(message(&replay(&file, "upload").err), message(&done.err));
 
-    let folder = Folder::new();
-    let option = folder.option();
-    let words = [
-        "watchdog".as_ref(),
-        option.as_ref(),
-        application.as_os_str(),
-    ];
-    let done = Run::by_hand(&words)
-        .input("hello")
-        .variable("Http_Method", "POST")
-        .variable("Http_Path", "/x")
-        .variable("Http_ContentLength", "-1")
-        .variable("combine_output", "false")
-        .done();
-    let (file, record) = folder.record();
-    assert_eq!(record["body"], "hello", "{done}");
-    assert_eq!(message(&replay(&file, "upload").err), message(&done.err));
+    let mut waiting = run("upload", &folder)
+        .variable("CONTENT_LENGTH", "10")
+        .option("--timeout=0.2")
+        .option("--warm=false")
+        .command()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let input = waiting.stdin.take();
+    let watch = Watch::over(&waiting);
+    let answer = waiting.wait_with_output().unwrap();
+    drop((input, watch));
+    let text = String::from_utf8_lossy(&answer.stdout);
+    assert!(
+        text.starts_with("Status: 504 ") && text.contains("WC054"),
+        "{text}"
+    );
+    assert_eq!(answer.status.code(), Some(124));
 }

@@ -11,6 +11,16 @@ pub const TOPICS: &[Topic] = &[
         "run the script by hand as the web server's user with an empty environment: `env -i GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD=GET ./script.cgi`; with wsgi-cgi, --error-log FILE keeps the reason where no log can be read",
     ),
     topic(
+        "Internal Server Error",
+        &[
+            "500 internal server error",
+            "encountered an internal error or misconfiguration",
+        ],
+        "the server failed, and tells the visitor no more than that",
+        "This page is Apache's own: the script gave no response that could be used. The reason stands in the server's error log, and in suexec.log where a host runs scripts as their owners. A page of wsgi-cgi would name a code.",
+        "read the last lines of the error log (hosts show it in their panel) and pipe them to wsgi-cgi explain -; wsgi-cgi check SCRIPT finds the usual reasons without a log",
+    ),
+    topic(
         "Premature end of script headers",
         &["premature end of script headers"],
         "the script ended in the middle of its headers",
@@ -52,21 +62,10 @@ pub const TOPICS: &[Topic] = &[
     ),
     topic(
         "AH01262",
-        &[
-            "ah01262",
-            "ah02809",
-            "options execcgi is off in this directory",
-        ],
+        &["ah01262", "ah02809", "options execcgi is off"],
         "Options ExecCGI is off in this directory",
         "Apache runs scripts only in folders that a ScriptAlias names, or that have Options ExecCGI. Here a handler wants to run the file, and the folder has no such option. The visitor sees 403.",
         "put `Options +ExecCGI` into the `<Directory>` section, or into .htaccess where AllowOverride permits Options; many hosts allow scripts only in cgi-bin",
-    ),
-    topic(
-        "AH01263",
-        &["ah01263", "ah02810", "attempt to include nph cgi script"],
-        "a page includes a script that writes whole HTTP responses",
-        "A script whose name begins with nph- cannot be part of another page (server-side includes).",
-        "rename the script, or link to it",
     ),
     topic(
         "AH01264",
@@ -190,6 +189,7 @@ pub const TOPICS: &[Topic] = &[
         "AH01630",
         &[
             "ah01630",
+            "403 forbidden",
             "ah01797",
             "client denied by server configuration",
         ],

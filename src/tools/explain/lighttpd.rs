@@ -51,7 +51,7 @@ pub const TOPICS: &[Topic] = &[
     ),
     topic(
         "request-size too long",
-        &["request-size too long"],
+        &["request-size too long", "413 payload too large"],
         "an upload is larger than server.max-request-size",
         "Lighttpd answers 413 before the script is started. The setting counts in KiB.",
         "raise server.max-request-size",

@@ -8,6 +8,7 @@ pub const TOPICS: &[Topic] = &[
         &[
             "upstream prematurely closed fastcgi stdout",
             "upstream prematurely closed fastcgi request",
+            "502 bad gateway",
         ],
         "what the script behind fcgiwrap wrote ended before its headers were whole",
         "It wrote a page without headers, or ended in the middle of them; or it left a body unread that is larger than a pipe holds, and fcgiwrap gave up. The visitor sees 502. A script that writes nothing at all gets fcgiwrap's own 502, without this line. The script's words for the log stand in fcgiwrap's journal, or here as `FastCGI sent in stderr`.",
@@ -60,14 +61,17 @@ pub const TOPICS: &[Topic] = &[
     ),
     topic(
         "client intended to send too large body",
-        &["client intended to send too large body"],
+        &[
+            "client intended to send too large body",
+            "413 request entity too large",
+        ],
         "an upload is larger than client_max_body_size",
         "nginx answers 413 before anything is started. The default is 1 MB.",
         "set `client_max_body_size 20m;` in the server or location block",
     ),
     topic(
         "upstream timed out",
-        &["upstream timed out"],
+        &["upstream timed out", "504 gateway time-out"],
         "the script was silent for longer than nginx waits",
         "fastcgi_read_timeout (or proxy_read_timeout), 60 seconds by default, ran out. The visitor sees 504. fcgiwrap waits for ever if a script neither reads a large body nor ends.",
         "set --timeout of wsgi-cgi below it, so that the Python stack is shown in the log; or raise fastcgi_read_timeout",

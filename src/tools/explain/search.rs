@@ -37,6 +37,11 @@ pub fn find(groups: &[Group], text: &str) -> Vec<Topic> {
     if let Some(topic) = exit_status_of_suexec(&folded).and_then(|name| named(&name)) {
         return vec![*topic];
     }
+    if let Some(status) = http_status(&folded) {
+        let start = format!("{status} ");
+        let is_of = |topic: &&Topic| topic.marks.iter().any(|mark| mark.starts_with(&start));
+        return all().filter(is_of).copied().collect();
+    }
     let mut found: Vec<_> = groups
         .iter()
         .filter_map(|group| group.topics.iter().find_map(|topic| told(topic, &folded)))
@@ -122,6 +127,16 @@ fn exit_status_of_suexec(folded: &str) -> Option<String> {
     Some(format!("suexec {status}"))
 }
 
+/// Of what is nothing but a status, perhaps with a word before it: `413`, `nginx 502`, `error 500`.
+fn http_status(folded: &str) -> Option<u16> {
+    let (before, last) = folded.rsplit_once(' ').unwrap_or(("", folded));
+    let status = last
+        .parse()
+        .ok()
+        .filter(|status| (400..600).contains(status))?;
+    (!before.contains(' ')).then_some(status)
+}
+
 /// The topic, with how much of the line its longest mark explains.
 fn told(topic: &Topic, folded: &str) -> Option<(usize, Topic)> {
     let found = topic.marks.iter().filter(|mark| holds(folded, mark));
@@ -194,6 +209,7 @@ mod tests {
             ("suexec 107", "suexec 107"),
             ("suexec failed with exit status 120", "suexec 120"),
             ("SUEXEC107", "suexec 107"),
+            ("nginx 504", "upstream timed out"),
         ] {
             finds(text, &[name]);
         }
@@ -233,6 +249,45 @@ mod tests {
             ("[notice] AH00094: Command line: 'apache2'", &[]),
         ] {
             finds(line, names);
+        }
+    }
+
+    #[test]
+    fn what_people_paste_is_known() {
+        for (text, name) in [
+            ("Options ExecCGI is off", "AH01262"),
+            ("script not found or unable to stat", "AH01264"),
+            ("attempt to invoke directory as script", "AH01265"),
+            (
+                "./a.cgi: /usr/bin/python3^M: bad interpreter",
+                "env: 'python3\\r': No such file or directory",
+            ),
+            (
+                "/usr/bin/python3: bad interpreter: Permission denied",
+                "bad interpreter",
+            ),
+            (
+                "exec: '/usr/bin/env': No such file",
+                "exec: '/usr/bin/env': No such file or directory",
+            ),
+            ("file is writable by others: (/home/me/a.cgi)", "suexec 118"),
+            (
+                "RuntimeError: can't start new thread",
+                "can't start new thread",
+            ),
+            (
+                "Timeout waiting for output from CGI script /a",
+                "Script timed out before returning headers",
+            ),
+            ("invalid Python interpreter", "No module named 'encodings'"),
+            ("\"errorType\": \"Runtime.ExitError\"", "Runtime.ExitError"),
+            ("17 Task timed out after 3.00 seconds", "Task timed out"),
+            (
+                "fork: Resource temporarily unavailable",
+                "Resource temporarily unavailable",
+            ),
+        ] {
+            finds(text, &[name]);
         }
     }
 
