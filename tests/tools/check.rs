@@ -49,6 +49,15 @@ fn nothing_is_found_where_nothing_is_wrong() {
 }
 
 #[test]
+fn every_interpreter_can_be_checked() {
+    let folder = Folder::with(&[("app.py", &importing("print('hello')"))]);
+    for interpreter in python::all() {
+        let found = folder.check(&["--python", interpreter.to_str().unwrap()]);
+        found.is(&["WC152"]).fact("version", "3.");
+    }
+}
+
+#[test]
 fn the_examples_are_clean() {
     for (example, application) in [("hello", "app.py"), ("flask", "app.py"), ("django", ".")] {
         let site = site::Site::copy_of(example, application);
@@ -190,6 +199,16 @@ fn a_fault_in_one_request_names_it() {
     found
         .tells("\"place\":\"POST /\"")
         .tells("request -d a=1 --debug");
+}
+
+#[test]
+fn what_only_a_scanner_would_see_is_a_hint() {
+    let text =
+        "def app(environ, start_response):\n    environ['PATH_INFO'].encode('latin-1').decode()\n"
+            .to_owned()
+            + GOOD.split_once('\n').unwrap().1;
+    let folder = Folder::with(&[("app.py", &text)]);
+    folder.check(&[]).is(&["WC160"]).exits(0).tells("%FF%FE");
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::run::{Done, Run};
-use crate::support::write_program;
+use crate::support::{output, write_program};
 
 /// An application without a fault.
 pub const GOOD: &str = "\
@@ -119,6 +120,15 @@ impl Found {
         let fact = self.report["facts"][name].to_string();
         assert!(fact.contains(text), "{name} is {fact}\n{}", self.done);
         self
+    }
+
+    /// Does what is said to mend it.
+    #[track_caller]
+    pub fn mend(self) {
+        for finding in self.findings() {
+            let command = finding["remedy"].as_str().unwrap();
+            output(Command::new("sh").args(["-c", command]));
+        }
     }
 
     fn findings(&self) -> impl Iterator<Item = &Value> {

@@ -208,7 +208,7 @@ findings! {
     IMPORT_FAILED "WC150" Error;
         "the application cannot be loaded";
         "every request would be answered with an error page";
-        "see above"
+        "wsgi-cgi request --debug APP"
     ENVIRONMENT_DIFFERS "WC151" Error;
         "it runs in your shell, and not as the web server runs it";
         "the web server has another user, another working folder and hardly any variables";

@@ -57,6 +57,11 @@ pub fn check(
         }
         return Ok(Imported::Not(failed.code.entry().outcome));
     }
+    if answer.status == 0 && answer.failure.is_none() {
+        let hit = report.add(Kind::IMPORT_FAILED, "there was no response");
+        hit.detail(last(&answer.said));
+        return Ok(Imported::Not(Outcome::ApplicationFailed));
+    }
     if let Some(told) = &answer.report {
         observed(subject, told, &answer.imports, report);
     }
@@ -74,11 +79,12 @@ fn not_loaded(subject: &Subject, failed: &Failed, report: &mut Report) {
         _ => Kind::IMPORT_FAILED,
     };
     let what = format!("{} {}: {}", entry.code, entry.sentence, failed.reason);
+    // No module named 'flask'
+    let name = failed.reason.split('\'').nth(1).unwrap_or("PACKAGE");
+    let name = name.split('.').next().unwrap_or(name);
+    let is_own = subject.folder.join(name).exists();
     let remedy = match (failed.code, &subject.interpreter) {
-        (Code::PACKAGE_MISSING, Some(interpreter)) => {
-            // No module named 'flask'
-            let name = failed.reason.split('\'').nth(1).unwrap_or("PACKAGE");
-            let name = name.split('.').next().unwrap_or(name);
+        (Code::PACKAGE_MISSING, Some(interpreter)) if !is_own => {
             format!("{} -m pip install {name}", quoted(&interpreter.program))
         }
         _ => entry.remedy.to_owned(),

@@ -61,7 +61,7 @@ fn check(plan: CheckPlan, here: &Path) -> Result<Outcome, Refusal> {
         let _progress = Progress::of("asking the interpreter for its packages");
         packages::check(&subject, &mut report);
     }
-    let is_there = !report.has(Kind::NO_APPLICATION) && subject.interpreter.is_some();
+    let is_there = !report.has(Kind::NO_APPLICATION) && !report.has(Kind::NO_INTERPRETER);
     let mut outcome = Outcome::Complete;
     if depth == Depth::Full && is_there {
         outcome = run_it(&subject, &mut report)?;
@@ -102,8 +102,13 @@ fn run_it(subject: &Subject, report: &mut Report) -> Result<Outcome, Failure> {
         && failure.code == Code::CANNOT_START
     {
         // A folder that cannot be entered has been told.
-        if !report.has(Kind::OUT_OF_REACH) {
-            out_of_reach(&failure.reason, report);
+        match &subject.shell {
+            _ if report.has(Kind::OUT_OF_REACH) => {}
+            None => out_of_reach(&failure.reason, report),
+            Some(_) => {
+                report.begin("Import");
+                report.add(Kind::IMPORT_FAILED, &failure.reason);
+            }
         }
         return Ok(Outcome::ApplicationFailed);
     }

@@ -59,7 +59,8 @@ pub fn check(subject: &Subject, report: &mut Report) {
             _ => {}
         }
     }
-    if told["compared"] != Value::Bool(true) {
+    // Without an answer, the interpreter itself is what is wrong: the import tells.
+    if told["compared"] == Value::Bool(false) {
         report
             .add(Kind::NOT_COMPARED, "")
             .mend(format!("{python} -m pip install packaging"));

@@ -59,8 +59,13 @@ fn reach(subject: &Subject, report: &mut Report) {
         return;
     }
     for (path, _) in walk(&subject.folder, |folder| !is_foreign(folder)) {
+        // Python lists a folder to find what is in it.
+        let is_blocked = || {
+            let folder = path.parent().and_then(|folder| access.blocked(folder));
+            folder.or_else(|| access.blocked(&path))
+        };
         if is_source(&path)
-            && let Some(blocked) = access.blocked(&path)
+            && let Some(blocked) = is_blocked()
             && !told.iter().any(|known| known.path == blocked.path)
         {
             tell(&blocked, &path, user, report).severity(Severity::Warning);
@@ -79,7 +84,7 @@ fn tell<'a>(blocked: &Blocked, needed: &Path, user: &User, report: &'a mut Repor
     hit.at(way).mend(&blocked.remedy)
 }
 
-/// What others than the owner may change.
+/// What everybody may change: one finding for all of it.
 fn world_writable(subject: &Subject, report: &mut Report) {
     let mut found = walk(&subject.folder, |folder| !is_foreign(folder));
     let above = subject.folder.ancestors();
@@ -87,44 +92,31 @@ fn world_writable(subject: &Subject, report: &mut Report) {
     found.retain(|(_, status)| {
         let mode = status.permissions().mode();
         // In a sticky folder, nobody can replace what belongs to somebody else.
-        !status.is_symlink() && mode & OTHERS_WRITE != 0 && mode & STICKY == 0
+        (status.is_file() || status.is_dir()) && mode & OTHERS_WRITE != 0 && mode & STICKY == 0
     });
-    list(&found, Kind::WORLD_WRITABLE, "o-w", report);
+    let Some((first, status)) = found.first() else {
+        return;
+    };
+    let mode = status.permissions().mode() & 0o7777;
+    let mut what = format!("{} has mode {mode:04o}", first.display());
+    let few = || found.iter().take(LISTED).map(|(path, _)| path);
+    let words: Vec<_> = few().map(|path| quoted(path)).collect();
+    let others = found.len() - 1;
+    if others > 0 {
+        what.push_str(&format!(", and {others} more can be written"));
+    }
+    let hit = report.add(Kind::WORLD_WRITABLE, what);
+    hit.at(first.display())
+        .mend(format!("chmod o-w {}", words.join(" ")));
+    if others > 0 {
+        hit.detail(few().map(|path| path.display().to_string()));
+    }
 }
 
 fn is_source(path: &Path) -> bool {
     let ends = ["py", "so", "html", "jinja", "jinja2", "j2", "mako", "pt"];
     path.extension()
         .is_some_and(|end| ends.iter().any(|known| end == *known))
-}
-
-/// One finding for all of them.
-fn list(found: &[(std::path::PathBuf, Metadata)], kind: Kind, change: &str, report: &mut Report) {
-    let Some((first, status)) = found.first() else {
-        return;
-    };
-    let mode = status.permissions().mode() & 0o7777;
-    let what = match found.len() {
-        1 => format!("{} has mode {mode:04o}", first.display()),
-        count => format!("{} and {} more", first.display(), count - 1),
-    };
-    let paths: Vec<_> = found
-        .iter()
-        .map(|(path, _)| path.display().to_string())
-        .collect();
-    let few = paths.into_iter().take(LISTED);
-    let commands: Vec<_> = found
-        .iter()
-        .take(LISTED)
-        .map(|(path, _)| quoted(path))
-        .collect();
-    let hit = report
-        .add(kind, what)
-        .at(first.display())
-        .mend(format!("chmod {change} {}", commands.join(" ")));
-    if found.len() > 1 {
-        hit.detail(few);
-    }
 }
 
 /// httpd's support/suexec.c, in its order.

@@ -6,7 +6,7 @@ use std::io;
 
 use contract::report::Failure;
 
-use super::catalogue::Kind;
+use super::catalogue::{Kind, Severity};
 use super::child::{Answer, Around, Place, ask};
 use super::import::{last, never_ends};
 use super::report::{Report, quoted};
@@ -16,9 +16,12 @@ use crate::gateway;
 use crate::plan::{Asked, Data};
 use crate::terminal::Progress;
 
-/// SURVEY: Apache answers 500 to a line over 8190 bytes, Lighttpd 502 to a head over 65535.
+/// Apache answers 500 to a line over 8190 bytes, Lighttpd 502 to a head over 65535.
 const LINE_LIMIT: usize = 8000;
 const HEAD_LIMIT: usize = 65535;
+
+/// Only scanners send this.
+const ODD: &str = "GET /%FF%FE/a%20b";
 
 /// One request, as a person would write it.
 pub struct Probe {
@@ -55,12 +58,7 @@ pub fn probes() -> Result<Vec<Probe>, Failure> {
             "/wsgi-cgi-check/none?a=1",
             None,
         )?,
-        probe(
-            "GET /%FF%FE/a%20b",
-            "GET",
-            "/%FF%FE/a%20b;c=%C3%A4?%FF=%zz&=",
-            None,
-        )?,
+        probe(ODD, "GET", "/%FF%FE/a%20b;c=%C3%A4?%FF=%zz&=", None)?,
         probe("GET http://localhost/", "GET", "/", None)?,
     ];
     // The absolute form is the same page (RFC 9112 section 3.2.2).
@@ -153,6 +151,9 @@ fn tell(subject: &Subject, found: Found, report: &mut Report) {
     for ((_, what), case) in found {
         let hit = report.add(case.kind, what);
         hit.at(case.requests.join(", ")).detail(case.detail);
+        if case.requests == [ODD] {
+            hit.severity(Severity::Hint);
+        }
         let first = case.requests.first().and_then(|name| name.split_once(' '));
         let remedy = case.kind.finding().remedy;
         if let Some((method, path)) = first
