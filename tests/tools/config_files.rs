@@ -120,6 +120,41 @@ fn the_script_holds_what_was_typed_and_the_virtualenv_that_was_found() {
     assert!(!printed(folder.path(), &["nginx", "site/app.py"]).contains("--python="));
 }
 
+/// Started by the server in a folder of its own, without a shell's environment.
+#[test]
+fn every_form_of_app_is_run_by_its_script() {
+    let folder = folder("site");
+    let site = folder.path().join("site");
+    fs::create_dir_all(site.join("project/mysite")).unwrap();
+    fs::write(site.join("project/manage.py"), "").unwrap();
+    fs::copy(app("environ_json.py"), site.join("project/mysite/wsgi.py")).unwrap();
+    for (number, application) in [
+        "app.py",
+        "./app.py:application",
+        "../site/app.py",
+        ".",
+        "app",
+        "app:application",
+        "project",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let output = format!("--output=out{number}");
+        config(&site, &["nginx", &output, application]).assert_quiet();
+        let script = site.join(format!("out{number}/app.cgi"));
+        let done = Run::by_hand(&[] as &[&str])
+            .program(&script)
+            .variable("GATEWAY_INTERFACE", "CGI/1.1")
+            .variable("SCRIPT_FILENAME", &script)
+            .request("GET", "/x?a+b")
+            .done();
+        done.assert_status("200 OK").assert_quiet();
+        let environ: serde_json::Value = serde_json::from_slice(&done.response().body).unwrap();
+        assert_eq!(environ["QUERY_STRING"], "a+b", "{application}: {done}");
+    }
+}
+
 #[test]
 fn what_is_there_is_replaced_by_force_only() {
     let folder = folder("site");

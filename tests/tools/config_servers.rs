@@ -287,6 +287,7 @@ fn site(
         Xinetd => words.push(format!("--user={}", user())),
         _ => {}
     }
+    words.extend(warm(deployment != SystemdInetd && framework == Django));
     words.push("served.py".into());
     config(&folder, &words);
     Site {
@@ -298,6 +299,16 @@ fn site(
         files,
         root: root.to_owned(),
     }
+}
+
+/// Django's import takes longest: it is done once where it may.
+pub fn warm(is_wanted: bool) -> Vec<String> {
+    let words = if is_wanted {
+        &["--warm", "--warm-idle=20"][..]
+    } else {
+        &[]
+    };
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// Whom a server starts scripts as: this user, where nobody else may be chosen.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::config::check_application;
 use super::config_run::apache_main;
-use super::config_servers::{Framework, Site, config, deploy, is_listening};
+use super::config_servers::{Framework, Site, config, deploy, is_listening, warm};
 use crate::support::http::Connection;
 use crate::support::server::{folder, free_port, spawn};
 use crate::support::until;
@@ -31,6 +31,7 @@ fn site(
     deploy(framework, &folder);
     let mut all = vec!["nginx".to_owned(), format!("--output={}", folder.display())];
     all.extend(words.iter().map(|word| (*word).to_owned()));
+    all.extend(warm(framework == Django));
     all.push("served.py".into());
     config(&folder, &all);
     Site {

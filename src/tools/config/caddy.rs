@@ -92,7 +92,7 @@ pub fn proxy(place: &Place) -> Result<Vec<File>, Failure> {
     }
     lines.push("}".into());
     // As `caddy fmt` has it: validating complains of blanks.
-    let lines = lines.iter().flat_map(|text| text.lines()).map(|line| {
+    let lines = lines.iter().map(|line| {
         let depth = line.bytes().take_while(|byte| *byte == b' ').count() / 4;
         format!("{}{}", "\t".repeat(depth), line.trim_start())
     });
