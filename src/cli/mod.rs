@@ -122,7 +122,7 @@ struct Options {
     error_log: Option<PathBuf>,
     /// Keep each failing request in a file in this folder, to be replayed by `wsgi-cgi request --event FILE`
     #[arg(long, value_name = "DIR", help_heading = FAILURES)]
-    record: Option<PathBuf>,
+    record: Option<OsString>,
     /// The most memory that the application's process may have: 512M, 2G (its address space)
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = LIMITS)]
     max_memory: Option<u64>,
@@ -316,7 +316,10 @@ impl Options {
             settings.error_log = Some(absolute(file));
         }
         if let Some(folder) = self.record {
-            settings.record = Some(absolute(folder));
+            // Empty takes back what a weaker source has said.
+            settings.record = Some(folder)
+                .filter(|folder| !folder.is_empty())
+                .map(|folder| absolute(folder.into()));
         }
         settings.limits.memory = self.max_memory.or(settings.limits.memory);
         settings.limits.cpu = self.max_cpu.or(settings.limits.cpu);

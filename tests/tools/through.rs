@@ -73,12 +73,12 @@ impl Seen {
     }
 }
 
-/// A script in a folder of its own below the server's; gives its file.
-pub fn deploy(server: &Server, folder: &str) -> PathBuf {
-    let folder = server.root.join(folder);
-    let _ = fs::create_dir(&folder);
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
-    let script = folder.join("app.cgi");
+/// A script in a folder below the server's; gives its file.
+pub fn deploy(server: &Server, script: &str) -> PathBuf {
+    let script = server.root.join(script);
+    let folder = script.parent().unwrap();
+    let _ = fs::create_dir(folder);
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
     let program = server.root.join("bin/wsgi-cgi");
     let text = format!(
         "#!{}\n# wsgi-cgi: python=/usr/bin/python3\n{APPLICATION}",
@@ -121,7 +121,7 @@ fn each_server_is_known_by_what_it_gives() {
         ),
     ] {
         let server = server(kind);
-        let script = deploy(server, folder);
+        let script = deploy(server, &format!("{folder}/app.cgi"));
         let seen = Seen::of(
             &format!("http://127.0.0.1:{}/{folder}/app.cgi", server.port),
             &script,
@@ -189,9 +189,8 @@ fn each_server_is_known_by_what_it_gives() {
 #[test]
 fn fcgiwrap_is_known_by_the_descriptor_that_it_leaks() {
     let server = server(Kind::Nginx);
-    let script = deploy(server, "cgi-bin").with_file_name("app.cgi");
-    // Its place belongs to other tests: only its folder is needed.
-    let url = format!("http://localhost:{}/cgi-bin/app.cgi/", server.port);
+    let script = deploy(server, "cgi-bin/through.cgi");
+    let url = format!("http://localhost:{}/cgi-bin/through.cgi/", server.port);
     let done = Run::by_hand(&[&script])
         .before(&["check", "--through", &url])
         .done();
@@ -211,7 +210,7 @@ fn fcgiwrap_is_known_by_the_descriptor_that_it_leaks() {
 fn what_is_missing_is_named_with_the_lines_that_mend_it() {
     for kind in [Kind::ApacheCgid, Kind::ApacheCgi] {
         let server = server(kind);
-        let script = deploy(server, "htdocs/bare");
+        let script = deploy(server, "htdocs/bare/app.cgi");
         fs::write(
             script.with_file_name(".htaccess"),
             "UnsetEnv ap_trust_cgilike_cl\n",
@@ -254,7 +253,7 @@ fn what_is_missing_is_named_with_the_lines_that_mend_it() {
 #[test]
 fn lighttpds_buffering_is_seen() {
     let server = server(Kind::Lighttpd);
-    let script = deploy(server, "buffered");
+    let script = deploy(server, "buffered/app.cgi");
     let seen = Seen::of(
         &format!("http://127.0.0.1:{}/buffered/app.cgi", server.port),
         &script,
@@ -272,7 +271,7 @@ fn lighttpds_buffering_is_seen() {
 #[test]
 fn nginxs_stock_parameters_are_seen() {
     let server = server(Kind::Nginx);
-    let script = deploy(server, "htdocs/site");
+    let script = deploy(server, "htdocs/stock/app.cgi");
     let url = format!("http://127.0.0.1:{}/site", server.port);
     let seen = Seen::of(&url, &script);
     seen.assert("SCRIPT_NAME", "PATH_INFO begins with /site", "change");
@@ -312,7 +311,7 @@ fn a_warm_listener_answers_without_a_worker() {
 #[test]
 fn the_whole_configuration_that_is_printed_mends_what_was_found() {
     let server = server(Kind::ApacheCgid);
-    let script = deploy(server, "htdocs/wrapped");
+    let script = deploy(server, "htdocs/wrapped/app.cgi");
     let app = script.with_file_name("app.py");
     fs::write(&app, APPLICATION).unwrap();
     let program = server.root.join("bin/wsgi-cgi");

@@ -101,7 +101,7 @@ fn what_came_instead_is_told() {
             "the text of the script came back",
         );
         // Another copy of the application than the one that answers.
-        let script = deploy(server, "cgi-bin/other");
+        let script = deploy(server, "cgi-bin/other/app.cgi");
         check_failure(
             &format!("http://127.0.0.1:{}/cgi-bin/other/app.cgi", server.port),
             "another copy of it",

@@ -80,6 +80,7 @@ pub fn ask(
         ("warm", "false".to_owned()),
         ("debug", "false".to_owned()),
         ("error-log", "/dev/null".to_owned()),
+        ("record", String::new()),
         ("timeout", limit.as_secs_f64().to_string()),
     ];
     let mut command = program(subject, &settings)?;

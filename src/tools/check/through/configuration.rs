@@ -9,7 +9,7 @@ use contract::report::Failure;
 
 use super::report::{Place, Report};
 use super::server::Server;
-use super::{Judged, exchange, findings};
+use super::{Judged, process, request};
 use crate::plan::config::{Application, Mounting, Server as Config};
 use crate::tools::config::{self, place, write};
 
@@ -55,8 +55,8 @@ impl Whole {
     /// For an application at this address; none where the server is none that `config` knows, or where the application
     /// is the script itself: `config` writes one that runs it.
     pub fn of(judged: &Judged, url: &str, source: &Source) -> Option<Self> {
-        let script = findings::value(&judged.told, "SCRIPT_FILENAME");
-        let root = findings::value(&judged.told, "DOCUMENT_ROOT");
+        let script = process::value(&judged.told, "SCRIPT_FILENAME");
+        let root = process::value(&judged.told, "DOCUMENT_ROOT");
         let (folder, file) = script.rsplit_once('/')?;
         if let Source::File(application) = source
             && is_same(application, script.as_ref())
@@ -70,7 +70,7 @@ impl Whole {
             }
             server => server,
         };
-        let path = exchange::path(url);
+        let path = request::path(url);
         let folder = path
             .strip_suffix(file)
             .and_then(|path| path.strip_suffix('/'));

@@ -2,11 +2,13 @@
 
 mod client;
 mod configuration;
-mod exchange;
 mod facts;
-mod findings;
+
+mod process;
 mod questions;
 mod report;
+mod request;
+mod response;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -125,12 +127,12 @@ struct Judged {
 fn judge(url: &str, answers: &Answers) -> Option<Judged> {
     let told = answers.told("process")?;
     let process = answers.facts::<Process>("process")?;
-    let server = findings::server(&process, &told);
+    let server = server::of(&process, &told);
     let mut report = Report::default();
-    findings::add_server(&mut report, server, &told, answers);
-    findings::add_process(&mut report, server, &process, &told);
-    exchange::add_request(&mut report, server, url, &told, answers);
-    exchange::add_response(&mut report, server, answers);
+    server::add(&mut report, server, &told, answers);
+    process::add(&mut report, server, &process, &told);
+    request::add(&mut report, server, url, &told, answers);
+    response::add(&mut report, server, answers);
     Some(Judged {
         server,
         told,

@@ -2,6 +2,9 @@
 
 use serde::Deserialize;
 
+use super::facts::{Answers, Process, Told};
+use super::process::value;
+use super::report::Report;
 use crate::plan::config::Server as Config;
 
 /// A web server that starts CGI programs.
@@ -165,6 +168,60 @@ impl Server {
             _ => &[],
         }
     }
+}
+
+/// The server, by what the process was given.
+pub fn of(process: &Process, told: &Told) -> Server {
+    Server::of(&Traits {
+        software: value(told, "SERVER_SOFTWARE"),
+        parent: process.parent.clone().unwrap_or_default(),
+        is_shared: process.is_shared,
+    })
+}
+
+/// Adds what there is to say of the server.
+pub fn add(report: &mut Report, server: Server, told: &Told, answers: &Answers) {
+    let software = value(told, "SERVER_SOFTWARE");
+    let software = if software.is_empty() {
+        "it does not tell its name"
+    } else {
+        &software
+    };
+    report.fact(
+        "server",
+        "server",
+        format!("{} ({software})", server.name()),
+    );
+    let seen = answers
+        .reply("process")
+        .and_then(|reply| reply.field("server"))
+        .unwrap_or_default();
+    if let Some(front) = in_front(software, seen) {
+        report.note(
+            "server",
+            "in front of it",
+            front,
+            "what is seen of requests and responses is what both make of them",
+        );
+    }
+    if let Some(moved) = answers
+        .get("process")
+        .and_then(|answer| answer.moved.as_deref())
+    {
+        report.fact("server", "redirect", format!("to {moved}, which was asked"));
+    }
+    report.fact("server", "timeout", server.timeout());
+}
+
+/// Another server's name in the response.
+fn in_front<'a>(software: &str, seen: &'a str) -> Option<&'a str> {
+    let name = |text: &str| {
+        text.split(['/', ' '])
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase()
+    };
+    (!seen.is_empty() && name(seen) != name(software)).then_some(seen)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::facts::Answers;
 use contract::handover::Source;
 
 use super::configuration::{self, Whole};
-use super::{exchange, judge};
+use super::{judge, request};
 use crate::plan::Settings;
 use crate::plan::config::Application;
 
@@ -285,7 +285,7 @@ fn the_address_decides_what_script_name_should_be() {
         ("http://h/a%2Fb/", "/a/b"),
         ("https://h//", ""),
     ] {
-        assert_eq!(exchange::path(url), expected, "{url}");
+        assert_eq!(request::path(url), expected, "{url}");
     }
 }
 

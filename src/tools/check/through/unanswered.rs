@@ -40,7 +40,7 @@ fn reason(answers: &Answers, source: &str) -> (String, Vec<&'static str>) {
     }
     if let Some(code) = replies.clone().find_map(|reply| our_code(&reply.body)) {
         return (
-            format!("wsgi-cgi itself failed there with {code}"),
+            format!("what answers is the failure {code} of wsgi-cgi"),
             vec![
                 "the web server's error log has the reason; wsgi-cgi explain CODE tells what to do",
             ],
@@ -235,11 +235,7 @@ mod tests {
             "text of the script came back",
         );
         check_reply(200, "import flask\n", "text of the script came back");
-        check_reply(
-            500,
-            "<p>look for <b>WC011</b> in",
-            "failed there with WC011",
-        );
+        check_reply(500, "<p>look for <b>WC011</b> in", "the failure WC011");
         check_reply(200, "<html>", "status 200, and not");
         check_reply(401, "", "wants a password");
         check_reply(403, "", "refuses to run it");

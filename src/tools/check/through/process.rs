@@ -1,11 +1,11 @@
-//! What was seen, judged: the process. The request and the response stand in `exchange`.
+//! What was seen, judged: the process.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 
-use super::facts::{Answers, Limits, Process, Told};
+use super::facts::{Limits, Process, Told};
 use super::report::{Place, Report};
-use super::server::{Need, Server, Traits};
+use super::server::{Need, Server};
 
 /// A Python process with a framework and a database driver has hardly room in less.
 const LEAST_MEMORY: u64 = 512 << 20;
@@ -61,15 +61,6 @@ pub fn lines(server: Server, need: Need) -> Vec<(Place, String)> {
         .collect()
 }
 
-/// The server, by what the process was given.
-pub fn server(process: &Process, told: &Told) -> Server {
-    Server::of(&Traits {
-        software: value(told, "SERVER_SOFTWARE"),
-        parent: process.parent.clone().unwrap_or_default(),
-        is_shared: process.is_shared,
-    })
-}
-
 /// A variable's value, empty where it is unknown.
 pub fn value(told: &Told, name: &str) -> String {
     told.environment
@@ -79,53 +70,8 @@ pub fn value(told: &Told, name: &str) -> String {
         .unwrap_or_default()
 }
 
-/// Adds what there is to say of the server.
-pub fn add_server(report: &mut Report, server: Server, told: &Told, answers: &Answers) {
-    let software = value(told, "SERVER_SOFTWARE");
-    let software = if software.is_empty() {
-        "it does not tell its name"
-    } else {
-        &software
-    };
-    report.fact(
-        "server",
-        "server",
-        format!("{} ({software})", server.name()),
-    );
-    let seen = answers
-        .reply("process")
-        .and_then(|reply| reply.field("server"))
-        .unwrap_or_default();
-    if let Some(front) = in_front(software, seen) {
-        report.note(
-            "server",
-            "in front of it",
-            front,
-            "what is seen of requests and responses is what both make of them",
-        );
-    }
-    if let Some(moved) = answers
-        .get("process")
-        .and_then(|answer| answer.moved.as_deref())
-    {
-        report.fact("server", "redirect", format!("to {moved}, which was asked"));
-    }
-    report.fact("server", "timeout", server.timeout());
-}
-
-/// Another server's name in the response.
-fn in_front<'a>(software: &str, seen: &'a str) -> Option<&'a str> {
-    let name = |text: &str| {
-        text.split(['/', ' '])
-            .next()
-            .unwrap_or_default()
-            .to_ascii_lowercase()
-    };
-    (!seen.is_empty() && name(seen) != name(software)).then_some(seen)
-}
-
 /// Adds what there is to say of the process.
-pub fn add_process(report: &mut Report, server: Server, process: &Process, told: &Told) {
+pub fn add(report: &mut Report, server: Server, process: &Process, told: &Told) {
     let users = names("/etc/passwd");
     let name = |user: u32| {
         users
