@@ -182,6 +182,7 @@ impl Door {
         // First the environment's: what goes wrong below is told where it says.
         cli::apply_environment(|name| self.variables.get(name), &mut self.settings, &here)?;
         let executable = env::current_exe().ok();
+        let arguments = split_shebang_words(arguments, pragma::first_line);
         let (typed, action) = match self.variables.take(SERVE_CHILD) {
             // They are the listener's: a query adds nothing to them.
             Some(kind) => {
@@ -190,10 +191,7 @@ impl Door {
                 }
                 (cli::parse(&arguments)?, None)
             }
-            None => {
-                let arguments = split_shebang_words(arguments, pragma::first_line);
-                self.believed(&arguments, executable.as_deref())?
-            }
+            None => self.believed(&arguments, executable.as_deref())?,
         };
         if self.caller == Caller::Person
             && let Some(failure) = typed.mistyped_command()

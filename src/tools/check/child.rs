@@ -85,7 +85,7 @@ pub fn ask(
     ];
     let mut command = program(subject, &settings)?;
     environment(&mut command, subject, request, place);
-    if subject.shell.is_some() {
+    if subject.starter.is_some() {
         // What it starts is this program again: it takes them from here.
         for (name, value) in settings {
             let name = name.to_ascii_uppercase().replace('-', "_");
@@ -113,7 +113,7 @@ pub fn ask(
             Ok(answer)
         }
         // The script cannot be started: its fault.
-        Err(error) if subject.shell.is_some() => {
+        Err(error) if subject.starter.is_some() => {
             let mut answer = heard("");
             answer.failure = Some(Failed {
                 code: Code::CANNOT_START,
@@ -129,7 +129,7 @@ pub fn ask(
 /// This program, or a wrapper script that starts it.
 fn program(subject: &Subject, settings: &[(&str, String)]) -> io::Result<Command> {
     let other = subject.other_user();
-    if let Some(wrapper) = subject.file.as_ref().filter(|_| subject.shell.is_some()) {
+    if let Some(wrapper) = subject.file.as_ref().filter(|_| subject.starter.is_some()) {
         return Ok(process::command(wrapper, other));
     }
     // By its path: another user may not have the right to it.

@@ -102,7 +102,7 @@ fn run_it(subject: &Subject, report: &mut Report) -> Result<Outcome, Failure> {
         && failure.code == Code::CANNOT_START
     {
         // A folder that cannot be entered has been told.
-        match &subject.shell {
+        match &subject.starter {
             _ if report.has(Kind::OUT_OF_REACH) => {}
             None => out_of_reach(&failure.reason, report),
             Some(_) => {

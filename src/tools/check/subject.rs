@@ -33,8 +33,8 @@ pub struct Subject {
     pub folder: PathBuf,
     /// Whether the web server starts the file itself.
     pub is_script: bool,
-    /// The shell that runs it, if it is a wrapper script: its application is known to it alone.
-    pub shell: Option<String>,
+    /// What runs it, if it is a wrapper script: its application is known to it alone.
+    pub starter: Option<String>,
     /// Whom the web server runs it as, where that is known.
     pub user: Option<User>,
     /// None where none can be used.
@@ -90,12 +90,12 @@ impl Subject {
         if let Some(user) = &user {
             report.fact("user", user.name.clone());
         }
-        let shell = file.as_deref().and_then(shell_of);
-        if let Some(shell) = &shell {
-            report.fact("wrapper", format!("run by {shell}"));
+        let starter = file.as_deref().and_then(starter_of);
+        if let Some(starter) = &starter {
+            report.fact("wrapper", format!("run by {starter}"));
         }
         let mut subject = Self {
-            shell,
+            starter,
             application: absolute(found, &plan.application),
             file,
             typed,
@@ -105,7 +105,7 @@ impl Subject {
             interpreter: None,
             plan,
         };
-        if let Some(choice) = choice.filter(|_| subject.shell.is_none()) {
+        if let Some(choice) = choice.filter(|_| subject.starter.is_none()) {
             subject.interpreter(choice, here, report);
         }
         Ok(subject)
@@ -269,19 +269,25 @@ fn absolute(found: Option<&Found>, typed: &OsString) -> OsString {
     word
 }
 
-/// The shell on the `#!` line.
-fn shell_of(file: &Path) -> Option<String> {
+/// The program on the `#!` line of a script that holds no application, but starts one that it names: a shell, or
+/// wsgi-cgi with an APP of its own.
+fn starter_of(file: &Path) -> Option<String> {
     let line = pragma::first_line(file)?;
     let line = String::from_utf8_lossy(line.strip_prefix(b"#!")?).into_owned();
+    let mut words = line.split_ascii_whitespace();
+    let mut names = words
+        .by_ref()
+        .map(|word| word.rsplit('/').next().unwrap_or(word));
+    let name = names.find(|name| !["env", "-S"].contains(name))?;
     let shells = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
-    let mut programs = line
-        .split_ascii_whitespace()
-        .take(2)
-        .filter_map(|word| word.rsplit('/').next());
-    programs
-        .find(|name| *name != "env")
-        .filter(|name| shells.contains(name))
-        .map(str::to_owned)
+    let starts_another = match name {
+        "wsgi-cgi" => {
+            let words: Vec<_> = words.map(OsString::from).collect();
+            cli::parse(&words).is_ok_and(|typed| typed.application.is_some())
+        }
+        name => shells.contains(&name),
+    };
+    starts_another.then(|| name.to_owned())
 }
 
 /// By its name, by a `#!` line of ours, or by a run bit beside any `#!` line: a web server may start it.

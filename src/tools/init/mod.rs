@@ -204,8 +204,12 @@ fn next(place: &Place, server: Server) -> String {
              {folder}/.venv/bin/pip install {install}\n"
         ));
     }
-    let application = word(&place.target.below(&place.folder));
-    text.push_str(&format!("  {} check {application}\n", word(&place.program)));
+    // The script is what the server starts; it leads to the application.
+    let checked = match Path::new(&place.script).is_file() {
+        true => word(&place.script),
+        false => word(&place.target.below(&place.folder)),
+    };
+    text.push_str(&format!("  {} check {checked}\n", word(&place.program)));
     if server != Server::Htaccess {
         text.push_str("  take the steps that stand on top of the configuration\n");
     }
