@@ -382,7 +382,7 @@ fn ways_to_run_an_application_are_compared() {
 }
 
 /// Its schema's validator, by somebody else.
-fn validate(schema: &str, text: &str) -> bool {
+pub fn validate(schema: &str, text: &str) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("instance.json");
     fs::write(&file, text).unwrap();

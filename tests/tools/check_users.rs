@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::chown;
 
-use super::check::{Folder, Found, GOOD, mode};
+use super::checked::{Folder, Found, GOOD, mode};
 use crate::support::{PROGRAM, copy_program};
 
 /// Debian's.
@@ -76,12 +76,12 @@ fn what_the_web_servers_user_cannot_read_is_named() {
     check(&folder, &["--as-cgi"])
         .is(&["WC120", "WC150"])
         .tells(&name("lib/helper.py"));
-    mode(&folder.path("lib/helper.py"), 0o644);
+    check(&folder, &["--as-cgi", "--no-run"]).mend();
     mode(&folder.path("lib"), 0o700);
     check(&folder, &["--as-cgi"])
         .is(&["WC120", "WC150"])
         .tells(&name("lib"));
-    mode(&folder.path("lib"), 0o755);
+    check(&folder, &["--as-cgi", "--no-run"]).mend();
     mode(&folder.path("app.py"), 0o600);
     check(&folder, &["--as-cgi"]).tells(&format!("chmod o+r {}", name("app.py")));
     mode(&folder.path("app.py"), 0o644);
@@ -117,6 +117,24 @@ fn what_only_a_shell_has_is_told() {
     check(&folder, &["--as-cgi"])
         .is(&["WC150", "WC151"])
         .tells("SECRET");
+}
+
+#[test]
+fn a_wrapper_script_is_run_as_it_is() {
+    let Some(folder) = folder("import os\nos.environ['SECRET']\nprint('hello')\n") else {
+        return;
+    };
+    let wrapper = |line: &str| {
+        let text = format!("#!/bin/sh\nexport SECRET=x\nexec {line} \"$PWD/app.py\"\n");
+        folder.write("app.cgi", &text, 0o755);
+    };
+    let check = || Found::by(&folder.run(&["--as-cgi", "app.cgi"]));
+    wrapper(folder.path("bin/wsgi-cgi").to_str().unwrap());
+    check().is(&["WC152"]).tells("app.py, line 3");
+    wrapper("/none/wsgi-cgi");
+    check().is(&["WC150"]).tells("/none/wsgi-cgi: not found");
+    mode(&folder.path("app.cgi"), 0o644);
+    check().is(&["WC111", "WC150"]);
 }
 
 #[test]

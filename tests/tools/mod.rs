@@ -3,6 +3,7 @@
 mod check;
 mod check_files;
 mod check_users;
+mod checked;
 mod explain;
 mod record;
 mod record_doors;

@@ -5,6 +5,7 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::report::quoted;
 use super::user::User;
 
 /// Of a folder, more is not looked at.
@@ -61,7 +62,7 @@ impl Access {
                 return Some(Blocked {
                     path: folder.to_owned(),
                     how: "cannot be entered",
-                    remedy: format!("chmod o+x {}", folder.display()),
+                    remedy: format!("chmod o+x {}", quoted(folder)),
                 });
             }
         }
@@ -71,7 +72,7 @@ impl Access {
             false => (READ, "r"),
         };
         (!self.may(&status, rights)).then(|| Blocked {
-            remedy: format!("chmod o+{letters} {}", real.display()),
+            remedy: format!("chmod o+{letters} {}", quoted(&real)),
             path: real,
             how: "cannot be read",
         })

@@ -112,7 +112,7 @@ findings! {
     NO_SHEBANG_PROGRAM "WC115" Error;
         "the program on the #! line does not exist";
         "the kernel cannot start it: `No such file or directory`, though the script is there";
-        "sed -i '1s|.*|#!/usr/local/bin/wsgi-cgi|' FILE"
+        "sed -i '1s|#!.*wsgi-cgi|#!/usr/local/bin/wsgi-cgi|' FILE"
     NOEXEC "WC116" Error;
         "the script lies on a file system that is mounted noexec";
         "the kernel starts no program from there: `Permission denied`, whatever the run bit says";
@@ -120,7 +120,7 @@ findings! {
     NOT_ON_PATH "WC117" Error;
         "env does not find the program of the #! line under the web server's PATH";
         "a web server's PATH is not your shell's, and may be missing";
-        "sed -i '1s|.*|#!/usr/local/bin/wsgi-cgi|' FILE"
+        "sed -i '1s|#!.*wsgi-cgi|#!/usr/local/bin/wsgi-cgi|' FILE"
     RELATIVE_SHEBANG "WC118" Error;
         "the program on the #! line is no absolute path";
         "the kernel looks for it from the working folder, whatever that is, and not on PATH";
@@ -182,7 +182,7 @@ findings! {
     SERVED_VIRTUALENV "WC133" Warning;
         "a virtualenv lies among the files that the web server hands out";
         "a visitor can read which packages, in which versions, and their configuration";
-        "mv FOLDER to a folder outside of the document root, and name it by # wsgi-cgi: python=FOLDER"
+        "python3 -m venv OTHER_FOLDER, and into the script: # wsgi-cgi: python=OTHER_FOLDER"
     SERVED_SETTINGS "WC134" Warning;
         "source with a secret key lies among the files that the web server hands out";
         "only files with a handler are run; the text of all others is handed out";
@@ -208,11 +208,11 @@ findings! {
     IMPORT_FAILED "WC150" Error;
         "the application cannot be loaded";
         "every request would be answered with an error page";
-        "see above"
+        "wsgi-cgi request --debug APP"
     ENVIRONMENT_DIFFERS "WC151" Error;
         "it runs in your shell, and not as the web server runs it";
         "the web server has another user, another working folder and hardly any variables";
-        "compare: wsgi-cgi check APP"
+        "wsgi-cgi check APP"
     PRINTS "WC152" Warning;
         "the application prints while it is imported";
         "with other CGI handlers it breaks the response; here it goes into the web server's log, at every request";

@@ -55,6 +55,8 @@ pub struct Answer {
     pub imports: Vec<Import>,
     /// It was ended after the time limit.
     pub is_late: bool,
+    /// What the application wrote to stderr.
+    pub said: Vec<String>,
 }
 
 /// A failure as it stood on stderr.
@@ -73,24 +75,27 @@ pub fn ask(
     around: Around,
     place: Place,
 ) -> io::Result<Answer> {
-    let other = subject.other_user();
-    // By its path: another user may not have the right to it.
-    let program = env::current_exe()?;
-    let mut command = process::command(&program, other);
-    command.args(&subject.plan.words);
     let limit = subject.plan.limit;
-    command
-        .args(["--warm=false", "--debug=false", "--verbose=false"])
-        .arg("--error-log=/dev/null")
-        .arg(format!("--timeout={}", limit.as_secs_f64()))
-        .arg(&subject.application);
+    let settings = [
+        ("warm", "false".to_owned()),
+        ("debug", "false".to_owned()),
+        ("error-log", "/dev/null".to_owned()),
+        ("timeout", limit.as_secs_f64().to_string()),
+    ];
+    let mut command = program(subject, &settings)?;
     environment(&mut command, subject, request, place);
-    let kind = if around == Around::Observer {
-        CHECKED
-    } else {
-        "1"
+    if subject.shell.is_some() {
+        // What it starts is this program again: it takes them from here.
+        for (name, value) in settings {
+            let name = name.to_ascii_uppercase().replace('-', "_");
+            command.env(format!("WSGI_CGI_{name}"), value);
+        }
+    }
+    let kind = match around {
+        Around::Observer => CHECKED,
+        Around::Nothing => "1",
     };
-    command.env(SERVE_CHILD, process::kind(kind, other));
+    command.env(SERVE_CHILD, process::kind(kind, subject.other_user()));
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     if around == Around::Observer {
         command.env("PYTHONPROFILEIMPORTTIME", "1");
@@ -99,29 +104,59 @@ pub fn ask(
     input.write_all(&request.body)?;
     input.rewind()?;
     command.stdin(input);
-    let done = process::run(command, Instant::now() + limit + MARGIN)?;
-    let mut answer = heard(&String::from_utf8_lossy(&done.errors));
-    answer.is_late |= done.is_late;
-    head(&done.output, &mut answer);
-    Ok(answer)
+    match process::run(command, Instant::now() + limit + MARGIN) {
+        Ok(done) => {
+            let mut answer = heard(&String::from_utf8_lossy(&done.errors));
+            answer.is_late |= done.is_late;
+            head(&done.output, &mut answer);
+            Ok(answer)
+        }
+        // The script cannot be started: its fault.
+        Err(error) if subject.shell.is_some() => {
+            let mut answer = heard("");
+            answer.failure = Some(Failed {
+                code: Code::CANNOT_START,
+                reason: format!("{}: {error}", subject.application.display()),
+                detail: Vec::new(),
+            });
+            Ok(answer)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// This program, or a wrapper script that starts it.
+fn program(subject: &Subject, settings: &[(&str, String)]) -> io::Result<Command> {
+    let other = subject.other_user();
+    if let Some(wrapper) = subject.file.as_ref().filter(|_| subject.shell.is_some()) {
+        return Ok(process::command(wrapper, other));
+    }
+    // By its path: another user may not have the right to it.
+    let mut command = process::command(&env::current_exe()?, other);
+    let settings = settings.iter();
+    command
+        .args(&subject.plan.words)
+        .args(settings.map(|(name, value)| format!("--{name}={value}")))
+        .arg(&subject.application);
+    Ok(command)
 }
 
 fn environment(command: &mut Command, subject: &Subject, request: &Request, place: Place) {
     set(command, request);
-    let Some(server) = subject.plan.server.filter(|_| place == Place::Server) else {
-        return;
-    };
-    let mut variables = request.variables.clone();
-    for (name, value) in server.environment().into_iter().map(bytes) {
-        gateway::set(&mut variables, &name, &value);
+    let server = subject.plan.server.filter(|_| place == Place::Server);
+    if let Some(server) = server {
+        let mut variables = request.variables.clone();
+        for (name, value) in server.environment().into_iter().map(bytes) {
+            gateway::set(&mut variables, &name, &value);
+        }
+        if let Some(file) = &subject.file {
+            let name = file.as_os_str().as_encoded_bytes();
+            gateway::set(&mut variables, b"SCRIPT_FILENAME", name);
+        }
+        command.env_clear().envs(variables.iter().map(texts));
     }
-    if let Some(file) = &subject.file {
-        let name = file.as_os_str().as_encoded_bytes();
-        gateway::set(&mut variables, b"SCRIPT_FILENAME", name);
-    }
-    command.env_clear().envs(variables.iter().map(texts));
-    // The script's folder (RFC 3875 section 7.2); a module is looked up where we are.
-    if subject.file.is_some() {
+    // The script's folder (RFC 3875 section 7.2), which another user may be in; a module is looked up where we are.
+    if subject.file.is_some() && (server.is_some() || subject.other_user().is_some()) {
         command.current_dir(&subject.folder);
     }
 }
@@ -136,6 +171,7 @@ fn heard(text: &str) -> Answer {
         report: None,
         imports: Vec::new(),
         is_late: false,
+        said: Vec::new(),
     };
     let mut stack: Vec<String> = Vec::new();
     let mut is_importing = true;
@@ -152,14 +188,18 @@ fn heard(text: &str) -> Answer {
         } else if let Some(failed) = failed(line) {
             answer.is_late |= failed.code == Code::TIMED_OUT;
             answer.failure.get_or_insert(failed);
-        } else if line.starts_with("  File \"") {
+        } else if line.starts_with("  File \"") && !line.contains(", in ") {
             // faulthandler's, before the failure is told.
             stack.push(line.trim().to_owned());
         } else if let Some(failure) = &mut answer.failure
             && let Some(line) = line.strip_prefix("  ")
-            && !line.starts_with("what to do: ")
         {
-            failure.detail.push(line.to_owned());
+            // The remedy ends it.
+            if !line.starts_with("what to do: ") {
+                failure.detail.push(line.to_owned());
+            }
+        } else if !line.is_empty() {
+            answer.said.push(line.to_owned());
         }
     }
     if let Some(failure) = &mut answer.failure
@@ -172,7 +212,8 @@ fn heard(text: &str) -> Answer {
 
 /// `[2026-01-31T12:00:00Z] wsgi-cgi: WC040 the sentence: the reason (GET /)`
 fn failed(line: &str) -> Option<Failed> {
-    let (_, text) = line.strip_prefix('[')?.split_once("] wsgi-cgi: ")?;
+    // The application may have begun the line.
+    let (_, text) = line.split_once("Z] wsgi-cgi: ")?;
     let code = Code::all().find(|code| text.starts_with(code.entry().code))?;
     let rest = text.split_once(code.entry().sentence)?.1;
     let rest = rest.rsplit_once(" (").map_or(rest, |(reason, _)| reason);
@@ -221,13 +262,14 @@ mod tests {
                     import time:       5 |          7 |     os.path\n\
                     printed by somebody\n\
                     \u{1e}wsgi-cgi check {\"rules\": []}\n\
-                    [2026-01-31T12:00:00Z] wsgi-cgi: WC040 the application raised an exception: KeyError: 'a' (GET /)\n\
+                    begun[2026-01-31T12:00:00Z] wsgi-cgi: WC040 the application raised an exception: KeyError: 'a' (GET /)\n\
                     \x20 Traceback\n\
                     \x20 what to do: mend it\n";
         let answer = heard(text);
         let failure = answer.failure.unwrap();
         assert_eq!(failure.reason, "KeyError: 'a'");
         assert_eq!(failure.detail, ["Traceback"]);
+        assert_eq!(answer.said, ["printed by somebody"]);
         assert_eq!(answer.imports.first().map(|import| import.depth), Some(2));
         assert!(answer.report.is_some() && !answer.is_late);
     }

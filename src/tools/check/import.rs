@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::catalogue::Kind;
 use super::child::{Answer, Around, Failed, Place, ask};
-use super::report::Report;
+use super::report::{Report, quoted};
 use super::subject::Subject;
 use crate::doors::request::asked::Request;
 use crate::doors::request::timing::Import;
@@ -51,13 +51,16 @@ pub fn check(
         if subject.plan.server.is_some() {
             let shell = ask(subject, request, Around::Nothing, Place::Shell)?;
             if shell.failure.is_none_or(|failed| !is_of_import(&failed)) {
-                let command = format!("wsgi-cgi check {}", subject.application.display());
-                report
-                    .add(Kind::ENVIRONMENT_DIFFERS, "")
-                    .mend(format!("compare: {command}"));
+                let command = format!("wsgi-cgi check {}", quoted(subject.application.as_ref()));
+                report.add(Kind::ENVIRONMENT_DIFFERS, "").mend(command);
             }
         }
         return Ok(Imported::Not(failed.code.entry().outcome));
+    }
+    if answer.status == 0 && answer.failure.is_none() {
+        let hit = report.add(Kind::IMPORT_FAILED, "there was no response");
+        hit.detail(last(&answer.said));
+        return Ok(Imported::Not(Outcome::ApplicationFailed));
     }
     if let Some(told) = &answer.report {
         observed(subject, told, &answer.imports, report);
@@ -76,20 +79,29 @@ fn not_loaded(subject: &Subject, failed: &Failed, report: &mut Report) {
         _ => Kind::IMPORT_FAILED,
     };
     let what = format!("{} {}: {}", entry.code, entry.sentence, failed.reason);
-    let from = failed.detail.len().saturating_sub(LINES);
+    // No module named 'flask'
+    let name = failed.reason.split('\'').nth(1).unwrap_or("PACKAGE");
+    let name = name.split('.').next().unwrap_or(name);
+    let is_own = subject.folder.join(name).exists();
     let remedy = match (failed.code, &subject.interpreter) {
-        (Code::PACKAGE_MISSING, Some(interpreter)) => {
-            // No module named 'flask'
-            let name = failed.reason.split('\'').nth(1).unwrap_or("PACKAGE");
-            let name = name.split('.').next().unwrap_or(name);
-            format!("{} -m pip install {name}", interpreter.program.display())
+        (Code::PACKAGE_MISSING, Some(interpreter)) if !is_own => {
+            format!("{} -m pip install {name}", quoted(&interpreter.program))
         }
         _ => entry.remedy.to_owned(),
     };
     report
         .add(kind, what)
         .mend(remedy)
-        .detail(failed.detail.iter().skip(from));
+        .detail(last(&failed.detail));
+}
+
+/// The last lines of a traceback tell most; those that only point at the one above are left out.
+pub fn last(lines: &[String]) -> Vec<String> {
+    let points = |line: &String| line.chars().all(|char| " ^~".contains(char));
+    let lines = lines.iter().rev().filter(|line| !points(line));
+    let mut last: Vec<_> = lines.take(LINES).cloned().collect();
+    last.reverse();
+    last
 }
 
 /// A request that was ended.
@@ -136,10 +148,13 @@ fn observed(subject: &Subject, told: &Value, imports: &[Import], report: &mut Re
         report.add(Kind::STARTS_PROCESSES, what);
     }
     let seconds = told["seconds"].as_f64().unwrap_or_default();
-    report.fact("import", format!("{:.0} ms", seconds * 1000.0));
+    report.fact("import_ms", (seconds * 1000.0).round() as u64);
     let tree = tree(imports);
     if seconds > SLOW {
-        let command = format!("wsgi-cgi warm start {}", subject.application.display());
+        let command = format!(
+            "wsgi-cgi warm start {}",
+            quoted(subject.application.as_ref())
+        );
         report
             .add(Kind::SLOW_IMPORT, format!("it took {seconds:.1} s"))
             .mend(command)

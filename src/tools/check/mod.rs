@@ -57,7 +57,7 @@ fn check(plan: CheckPlan, here: &Path) -> Result<Outcome, Refusal> {
         let _progress = Progress::of("asking the interpreter for its packages");
         packages::check(&subject, &mut report);
     }
-    let is_there = !report.has(Kind::NO_APPLICATION) && subject.interpreter.is_some();
+    let is_there = !report.has(Kind::NO_APPLICATION) && !report.has(Kind::NO_INTERPRETER);
     let mut outcome = Outcome::Complete;
     if depth == Depth::Full && is_there {
         outcome = run_it(&subject, &mut report)?;
@@ -86,7 +86,7 @@ fn run_it(subject: &Subject, report: &mut Report) -> Result<Outcome, Failure> {
     if let Some(user) = subject.other_user().filter(|_| !geteuid().is_root()) {
         report.begin("User");
         let what = format!("as user {}, and not as {}", geteuid().as_raw(), user.name);
-        let application = subject.application.display();
+        let application = report::quoted(subject.application.as_ref());
         report
             .add(Kind::CANNOT_CHANGE_USER, what)
             .mend(format!("sudo wsgi-cgi check --as-cgi {application}"));
@@ -98,8 +98,13 @@ fn run_it(subject: &Subject, report: &mut Report) -> Result<Outcome, Failure> {
         && failure.code == Code::CANNOT_START
     {
         // A folder that cannot be entered has been told.
-        if !report.has(Kind::OUT_OF_REACH) {
-            out_of_reach(&failure.reason, report);
+        match &subject.shell {
+            _ if report.has(Kind::OUT_OF_REACH) => {}
+            None => out_of_reach(&failure.reason, report),
+            Some(_) => {
+                report.begin("Import");
+                report.add(Kind::IMPORT_FAILED, &failure.reason);
+            }
         }
         return Ok(Outcome::ApplicationFailed);
     }
@@ -115,10 +120,10 @@ fn run_it(subject: &Subject, report: &mut Report) -> Result<Outcome, Failure> {
 
 fn out_of_reach(reason: &str, report: &mut Report) {
     let program = std::env::current_exe().unwrap_or_default();
-    let program = program.display();
+    let shown = report::quoted(&program);
     report.begin("Program");
     report
         .add(Kind::PROGRAM_OUT_OF_REACH, reason)
-        .at(&program)
-        .mend(format!("install -m 755 {program} /usr/local/bin/wsgi-cgi"));
+        .at(program.display())
+        .mend(format!("install -m 755 {shown} /usr/local/bin/wsgi-cgi"));
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::catalogue::Kind;
 use super::process;
-use super::report::Report;
+use super::report::{Report, quoted};
 use super::subject::Subject;
 use crate::cgi::meta_variables::SERVE_CHILD;
 
@@ -38,7 +38,7 @@ pub fn check(subject: &Subject, report: &mut Report) {
     let told: Value = told.unwrap_or_default();
     let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
     report.fact("version", told["version"].as_str());
-    let python = interpreter.program.display();
+    let python = quoted(&interpreter.program);
     for source in told["sources"].as_array().into_iter().flatten() {
         report.note(source.as_str().unwrap_or_default());
     }
@@ -59,7 +59,8 @@ pub fn check(subject: &Subject, report: &mut Report) {
             _ => {}
         }
     }
-    if told["compared"] != Value::Bool(true) {
+    // Without an answer, the interpreter itself is what is wrong: the import tells.
+    if told["compared"] == Value::Bool(false) {
         report
             .add(Kind::NOT_COMPARED, "")
             .mend(format!("{python} -m pip install packaging"));

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::access::{Access, Blocked, is_foreign, walk};
 use super::catalogue::{Kind, Severity};
-use super::report::{Hit, Report};
+use super::report::{Hit, Report, quoted};
 use super::subject::Subject;
 use super::user::User;
 use crate::plan::Server;
@@ -59,8 +59,13 @@ fn reach(subject: &Subject, report: &mut Report) {
         return;
     }
     for (path, _) in walk(&subject.folder, |folder| !is_foreign(folder)) {
+        // Python lists a folder to find what is in it.
+        let is_blocked = || {
+            let folder = path.parent().and_then(|folder| access.blocked(folder));
+            folder.or_else(|| access.blocked(&path))
+        };
         if is_source(&path)
-            && let Some(blocked) = access.blocked(&path)
+            && let Some(blocked) = is_blocked()
             && !told.iter().any(|known| known.path == blocked.path)
         {
             tell(&blocked, &path, user, report).severity(Severity::Warning);
@@ -79,7 +84,7 @@ fn tell<'a>(blocked: &Blocked, needed: &Path, user: &User, report: &'a mut Repor
     hit.at(way).mend(&blocked.remedy)
 }
 
-/// What others than the owner may change.
+/// What everybody may change: one finding for all of it.
 fn world_writable(subject: &Subject, report: &mut Report) {
     let mut found = walk(&subject.folder, |folder| !is_foreign(folder));
     let above = subject.folder.ancestors();
@@ -87,39 +92,31 @@ fn world_writable(subject: &Subject, report: &mut Report) {
     found.retain(|(_, status)| {
         let mode = status.permissions().mode();
         // In a sticky folder, nobody can replace what belongs to somebody else.
-        !status.is_symlink() && mode & OTHERS_WRITE != 0 && mode & STICKY == 0
+        (status.is_file() || status.is_dir()) && mode & OTHERS_WRITE != 0 && mode & STICKY == 0
     });
-    list(&found, Kind::WORLD_WRITABLE, "o-w", report);
+    let Some((first, status)) = found.first() else {
+        return;
+    };
+    let mode = status.permissions().mode() & 0o7777;
+    let mut what = format!("{} has mode {mode:04o}", first.display());
+    let few = || found.iter().take(LISTED).map(|(path, _)| path);
+    let words: Vec<_> = few().map(|path| quoted(path)).collect();
+    let others = found.len() - 1;
+    if others > 0 {
+        what.push_str(&format!(", and {others} more can be written"));
+    }
+    let hit = report.add(Kind::WORLD_WRITABLE, what);
+    hit.at(first.display())
+        .mend(format!("chmod o-w {}", words.join(" ")));
+    if others > 0 {
+        hit.detail(few().map(|path| path.display().to_string()));
+    }
 }
 
 fn is_source(path: &Path) -> bool {
     let ends = ["py", "so", "html", "jinja", "jinja2", "j2", "mako", "pt"];
     path.extension()
         .is_some_and(|end| ends.iter().any(|known| end == *known))
-}
-
-/// One finding for all of them.
-fn list(found: &[(std::path::PathBuf, Metadata)], kind: Kind, change: &str, report: &mut Report) {
-    let Some((first, status)) = found.first() else {
-        return;
-    };
-    let mode = status.permissions().mode() & 0o7777;
-    let what = match found.len() {
-        1 => format!("{} has mode {mode:04o}", first.display()),
-        count => format!("{} and {} more", first.display(), count - 1),
-    };
-    let paths: Vec<_> = found
-        .iter()
-        .map(|(path, _)| path.display().to_string())
-        .collect();
-    let few: Vec<_> = paths.iter().take(LISTED).cloned().collect();
-    let hit = report
-        .add(kind, what)
-        .at(first.display())
-        .mend(format!("chmod {change} {}", few.join(" ")));
-    if paths.len() > 1 {
-        hit.detail(few);
-    }
 }
 
 /// httpd's support/suexec.c, in its order.
@@ -131,6 +128,7 @@ fn suexec(subject: &Subject, file: &Path, is_certain: bool, report: &mut Report)
         return;
     };
     let (shown, place) = (file.display(), subject.folder.display());
+    let (quoted_file, quoted_folder) = (quoted(file), quoted(&subject.folder));
     let mut add = |kind, what: String, at: String, remedy: String| {
         let hit = report.add(kind, what);
         hit.at(at).mend(remedy);
@@ -141,7 +139,7 @@ fn suexec(subject: &Subject, file: &Path, is_certain: bool, report: &mut Report)
     let mode = |status: &Metadata| status.permissions().mode() & 0o7777;
     if mode(&folder) & 0o022 != 0 {
         let what = format!("{place} has mode {:04o}", mode(&folder));
-        let remedy = format!("chmod go-w {place}");
+        let remedy = format!("chmod go-w {quoted_folder}");
         add(
             Kind::SUEXEC_FOLDER_WRITABLE,
             what,
@@ -151,12 +149,12 @@ fn suexec(subject: &Subject, file: &Path, is_certain: bool, report: &mut Report)
     }
     if mode(&script) & 0o022 != 0 {
         let what = format!("{shown} has mode {:04o}", mode(&script));
-        let remedy = format!("chmod go-w {shown}");
+        let remedy = format!("chmod go-w {quoted_file}");
         add(Kind::SUEXEC_FILE_WRITABLE, what, shown.to_string(), remedy);
     }
     if mode(&script) & 0o6000 != 0 {
         let what = format!("{shown} has mode {:04o}", mode(&script));
-        let remedy = format!("chmod ug-s {shown}");
+        let remedy = format!("chmod ug-s {quoted_file}");
         add(Kind::SUEXEC_SETUID, what, shown.to_string(), remedy);
     }
     if !is_certain {
@@ -166,17 +164,20 @@ fn suexec(subject: &Subject, file: &Path, is_certain: bool, report: &mut Report)
         && !subject.folder.starts_with(root)
     {
         let what = format!("{place} is not in {}", root.display());
-        let remedy = format!("mv {place} {}/", root.display());
+        let remedy = format!("mv {quoted_folder} {}/", quoted(root));
         add(Kind::SUEXEC_ROOT, what, place.to_string(), remedy);
     }
     if subject.typed.is_symlink() {
         let what = format!("{} leads to {shown}", subject.typed.display());
         let link = subject.typed.display();
-        let remedy = format!("cp --remove-destination {shown} {link}");
+        let remedy = format!(
+            "cp --remove-destination {quoted_file} {}",
+            quoted(&subject.typed)
+        );
         add(Kind::SUEXEC_LINK, what, link.to_string(), remedy);
     }
     let ids = |status: &Metadata| (status.uid(), status.gid());
-    let remedy = format!("chown USER:GROUP {place} {shown}");
+    let remedy = format!("chown USER:GROUP {quoted_folder} {quoted_file}");
     if ids(&script) != ids(&folder) {
         let what = format!(
             "{shown} belongs to {:?}, {place} to {:?} (user and group)",

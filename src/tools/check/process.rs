@@ -2,12 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use rustix::process::{Pid, PidfdFlags, Signal, geteuid, kill_process_group, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, geteuid, pidfd_open};
 
 use super::user::User;
 use crate::cgi::meta_variables::OTHER_USER;
@@ -60,12 +59,12 @@ pub fn run(mut command: Command, deadline: Instant) -> io::Result<Done> {
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(errors.try_clone()?)
-        .process_group(0)
         .spawn()?;
     let output = read(&mut child, deadline);
     let is_late = !ends(&mut child, deadline);
     if is_late {
-        let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+        // What it started is tied to it.
+        child.kill()?;
         child.wait()?;
     }
     Ok(Done {

@@ -1,6 +1,7 @@
 //! What was found, in groups; shown to a person, or as JSON.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
@@ -41,6 +42,16 @@ impl Hit {
     pub fn detail(&mut self, lines: impl IntoIterator<Item = impl Into<String>>) -> &mut Self {
         self.detail.extend(lines.into_iter().map(Into::into));
         self
+    }
+}
+
+/// A path as a shell wants it.
+pub fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |char: char| char.is_alphanumeric() || "/._-+=:@%,".contains(char);
+    match text.chars().all(is_plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', "'\\''")),
     }
 }
 
@@ -149,31 +160,19 @@ impl Report {
     pub fn text(&self, manners: Manners, all: bool) -> String {
         let mut text = String::new();
         for (name, value) in &self.facts {
-            let value = match value {
-                Value::Null => continue,
-                Value::String(text) => text.clone(),
-                value => value.to_string(),
-            };
-            let _ = writeln!(text, "{name:<12} {value}");
+            match value {
+                Value::Null => {}
+                Value::String(value) => _ = writeln!(text, "{name:<12} {value}"),
+                value => _ = writeln!(text, "{name:<12} {value}"),
+            }
         }
-        let mut passed = 0;
         for group in &self.groups {
-            if group.hits.is_empty() {
-                passed += 1;
-                if !all {
-                    continue;
-                }
-            }
-            let sign = manners.green(manners.symbol("✓", "ok"));
-            let title = manners.bold(group.title);
-            match group.hits.is_empty() {
-                true => {
-                    let _ = writeln!(text, "\n{sign} {title}");
-                }
-                false => {
-                    let _ = writeln!(text, "\n{title}");
-                }
-            }
+            let sign = match group.hits.is_empty() {
+                true if !all => continue,
+                true => manners.green(manners.symbol("✓ ", "ok ")),
+                false => String::new(),
+            };
+            let _ = writeln!(text, "\n{sign}{}", manners.bold(group.title));
             for note in group.notes.iter().filter(|_| all) {
                 let _ = writeln!(text, "    {}", manners.dim(note));
             }
@@ -181,28 +180,37 @@ impl Report {
                 show(&mut text, hit, manners);
             }
         }
-        let count = |severity| self.hits().filter(|hit| hit.severity == severity).count();
-        let number = |count: usize, name: &str| match count {
-            1 => format!("1 {name}"),
-            count => format!("{count} {name}s"),
-        };
+        let passed = self.groups.iter().filter(|group| group.hits.is_empty());
+        let passed = number(passed.count(), "check");
+        let more = if all { "" } else { " (-v shows them)" };
+        let found = self.summary(manners);
+        let _ = writeln!(text, "\n{found}; {passed} without a finding{more}");
+        text
+    }
+
+    /// `2 errors, 1 hint`
+    fn summary(&self, manners: Manners) -> String {
         let found: Vec<_> = [Severity::Error, Severity::Warning, Severity::Hint]
             .into_iter()
-            .filter(|severity| count(*severity) > 0)
-            .map(|severity| number(count(severity), severity.name()))
+            .map(|severity| {
+                let hits = self.hits().filter(|hit| hit.severity == severity);
+                (hits.count(), severity.name())
+            })
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, name)| number(count, name))
             .collect();
-        let found = match (found.is_empty(), self.is_bad()) {
-            (true, _) => manners.green("nothing found"),
-            (false, true) => manners.red(&found.join(", ")),
-            (false, false) => found.join(", "),
-        };
-        let more = if all { "" } else { " (-v shows them)" };
-        let _ = writeln!(
-            text,
-            "\n{found}; {} without a finding{more}",
-            number(passed, "check")
-        );
-        text
+        match found.is_empty() {
+            true => manners.green("nothing found"),
+            false if self.is_bad() => manners.red(&found.join(", ")),
+            false => found.join(", "),
+        }
+    }
+}
+
+fn number(count: usize, name: &str) -> String {
+    match count {
+        1 => format!("1 {name}"),
+        count => format!("{count} {name}s"),
     }
 }
 

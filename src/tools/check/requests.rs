@@ -6,19 +6,22 @@ use std::io;
 
 use contract::report::Failure;
 
-use super::catalogue::Kind;
+use super::catalogue::{Kind, Severity};
 use super::child::{Answer, Around, Place, ask};
-use super::import::never_ends;
-use super::report::Report;
+use super::import::{last, never_ends};
+use super::report::{Report, quoted};
 use super::subject::Subject;
 use crate::doors::request::asked::Request;
 use crate::gateway;
 use crate::plan::{Asked, Data};
 use crate::terminal::Progress;
 
-/// SURVEY: Apache answers 500 to a line over 8190 bytes, Lighttpd 502 to a head over 65535.
+/// Apache answers 500 to a line over 8190 bytes, Lighttpd 502 to a head over 65535.
 const LINE_LIMIT: usize = 8000;
 const HEAD_LIMIT: usize = 65535;
+
+/// Only scanners send this.
+const ODD: &str = "GET /%FF%FE/a%20b";
 
 /// One request, as a person would write it.
 pub struct Probe {
@@ -55,12 +58,7 @@ pub fn probes() -> Result<Vec<Probe>, Failure> {
             "/wsgi-cgi-check/none?a=1",
             None,
         )?,
-        probe(
-            "GET /%FF%FE/a%20b",
-            "GET",
-            "/%FF%FE/a%20b;c=%C3%A4?%FF=%zz&=",
-            None,
-        )?,
+        probe(ODD, "GET", "/%FF%FE/a%20b;c=%C3%A4?%FF=%zz&=", None)?,
         probe("GET http://localhost/", "GET", "/", None)?,
     ];
     // The absolute form is the same page (RFC 9112 section 3.2.2).
@@ -74,8 +72,24 @@ pub fn probes() -> Result<Vec<Probe>, Failure> {
     Ok(probes)
 }
 
-/// What was found, and in which requests.
-type Found = BTreeMap<(&'static str, String), (Kind, Vec<&'static str>)>;
+/// What was found, by its code and what it is in this case.
+type Found = BTreeMap<(&'static str, String), Case>;
+
+struct Case {
+    kind: Kind,
+    requests: Vec<&'static str>,
+    detail: Vec<String>,
+}
+
+fn note(found: &mut Found, request: &'static str, kind: Kind, what: String, detail: &[String]) {
+    let key = (kind.finding().code, what);
+    let case = found.entry(key).or_insert_with(|| Case {
+        kind,
+        requests: Vec::new(),
+        detail: last(detail),
+    });
+    case.requests.push(request);
+}
 
 /// Sends them all; the first has been answered already.
 pub fn check(
@@ -95,10 +109,6 @@ pub fn check(
             Some(answer) => answer,
             None => send(Around::Observer)?,
         };
-        let mut note = |kind: Kind, what: String| {
-            let key = (kind.finding().code, what);
-            found.entry(key).or_insert((kind, Vec::new())).1.push(name);
-        };
         let rules = rules(&observed);
         // The validator may have been in the way: what counts is the answer without it.
         let is_doubtful = !rules.is_empty() || observed.failure.is_some() || observed.status >= 500;
@@ -114,25 +124,19 @@ pub fn check(
         match &answer.failure {
             Some(failed) => {
                 let entry = failed.code.entry();
-                note(
-                    Kind::REQUEST_FAILED,
-                    format!("{} {}: {}", entry.code, entry.sentence, failed.reason),
-                );
+                let what = format!("{} {}: {}", entry.code, entry.sentence, failed.reason);
+                note(&mut found, name, Kind::REQUEST_FAILED, what, &failed.detail);
             }
             None => {
                 for (kind, rule) in rules {
-                    note(kind, rule);
+                    note(&mut found, name, kind, rule, &[]);
                 }
                 if answer.status >= 500 || answer.status == 0 {
-                    note(Kind::ANSWERS_5XX, format!("status {}", answer.status));
+                    let what = format!("status {}", answer.status);
+                    note(&mut found, name, Kind::ANSWERS_5XX, what, &answer.said);
                 }
                 for (kind, what) in judge(&answer) {
-                    let key = (kind.finding().code, what);
-                    headers
-                        .entry(key)
-                        .or_insert((kind, Vec::new()))
-                        .1
-                        .push(name);
+                    note(&mut headers, name, kind, what, &[]);
                 }
             }
         }
@@ -144,15 +148,18 @@ pub fn check(
 }
 
 fn tell(subject: &Subject, found: Found, report: &mut Report) {
-    for ((_, what), (kind, requests)) in found {
-        let hit = report.add(kind, what);
-        hit.at(requests.join(", "));
-        let first = requests.first().and_then(|name| name.split_once(' '));
-        let remedy = kind.finding().remedy;
+    for ((_, what), case) in found {
+        let hit = report.add(case.kind, what);
+        hit.at(case.requests.join(", ")).detail(case.detail);
+        if case.requests == [ODD] {
+            hit.severity(Severity::Hint);
+        }
+        let first = case.requests.first().and_then(|name| name.split_once(' '));
+        let remedy = case.kind.finding().remedy;
         if let Some((method, path)) = first
             && remedy.starts_with("wsgi-cgi request")
         {
-            let application = subject.application.display().to_string();
+            let application = quoted(subject.application.as_ref());
             let data = if method == "POST" { " -d a=1" } else { "" };
             let method = if ["GET", "POST"].contains(&method) {
                 String::new()

@@ -12,7 +12,7 @@ result = {"version": sys.version.split()[0], "found": found, "compared": True, "
 
 
 def library(name):
-    for prefix in ("", "pip._vendor.", "setuptools._vendor."):
+    for prefix in ("", "pip._vendor."):
         try:
             return __import__(prefix + name, fromlist=["x"])
         except ImportError:
@@ -133,7 +133,7 @@ else:
         except (OSError, ValueError) as error:
             tell("unreadable", str(error), file)
     for distribution in metadata.distributions():
-        name = distribution.metadata["Name"]
+        name = distribution.metadata.get("Name")
         if name:
-            python_is(distribution.metadata["Requires-Python"], name, str(distribution.locate_file("")))
+            python_is(distribution.metadata.get("Requires-Python"), name, str(distribution.locate_file("")))
 print(json.dumps(result))

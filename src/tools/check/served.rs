@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::access::{Access, READ, walk};
 use super::catalogue::{Kind, Severity};
-use super::report::Report;
+use super::report::{Report, quoted};
 use super::subject::Subject;
 
 const SECRETS: [&str; 8] = [
@@ -55,13 +55,15 @@ pub fn check(subject: &Subject, report: &mut Report) {
             let shown = path.display();
             let hit = report.add(kind, shown.to_string());
             hit.at(&shown);
-            let above = folder.parent().unwrap_or(folder).display();
+            let above = quoted(folder.parent().unwrap_or(folder));
+            let named = quoted(&path);
+            let name = path.file_name().unwrap_or_default().display();
             hit.mend(match kind {
                 Kind::SERVED_VIRTUALENV => format!(
-                    "mv {shown} {above}/, and into the script: # wsgi-cgi: python={above}/{}",
-                    path.file_name().unwrap_or_default().display()
+                    "make one anew by python3 -m venv {above}/{name}, rm -r {named}, and into the script: \
+                     # wsgi-cgi: python={above}/{name}"
                 ),
-                _ => format!("mv {shown} {above}/"),
+                _ => format!("mv {named} {above}/"),
             });
             // The folder of a script may be one (ScriptAlias) whose files are never handed out.
             if !is_said {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
 use super::catalogue::Kind;
-use super::report::Report;
+use super::report::{Report, quoted};
 use super::subject::Subject;
 use crate::plan::Server;
 use crate::pragma;
@@ -31,9 +31,9 @@ pub fn check(subject: &Subject, report: &mut Report) {
         return;
     };
     let text = String::from_utf8_lossy(&line).into_owned();
-    let shown = file.display();
+    let (shown, named) = (file.display(), quoted(file));
     if line.starts_with(MARK) {
-        let command = format!("sed -i '1s/^\\xef\\xbb\\xbf//' {shown}");
+        let command = format!("sed -i '1s/^\\xef\\xbb\\xbf//' {named}");
         report
             .add(Kind::BYTE_ORDER_MARK, "")
             .at(&shown)
@@ -45,7 +45,7 @@ pub fn check(subject: &Subject, report: &mut Report) {
     };
     if line.ends_with(b"\r") {
         let what = format!("{:?}", text);
-        let remedy = format!("sed -i 's/\\r$//' {shown}");
+        let remedy = format!("sed -i 's/\\r$//' {named}");
         report.add(Kind::SHEBANG_CRLF, what).at(&shown).mend(remedy);
     }
     length(line.trim_ascii_end().len(), file, report);
@@ -57,11 +57,11 @@ fn run_bit(file: &Path, report: &mut Report) {
     let Ok(status) = fs::metadata(file) else {
         return;
     };
-    let shown = file.display();
+    let (shown, named) = (file.display(), quoted(file));
     let mode = status.permissions().mode() & 0o7777;
     if mode & 0o111 == 0 {
         let what = format!("its mode is {mode:04o}");
-        let remedy = format!("chmod 755 {shown}");
+        let remedy = format!("chmod 755 {named}");
         report
             .add(Kind::NOT_EXECUTABLE, what)
             .at(&shown)
@@ -85,63 +85,70 @@ fn length(length: usize, file: &Path, report: &mut Report) {
 
 /// `command` stands behind `#!`.
 fn program(command: &[u8], subject: &Subject, file: &Path, report: &mut Report) {
-    let shown = file.display();
+    let (shown, named) = (file.display(), quoted(file));
     let mut words = command
         .split(u8::is_ascii_whitespace)
         .filter(|word| !word.is_empty());
-    let path = |word: &[u8]| PathBuf::from(OsStr::from_bytes(word));
-    let Some(program) = words.next().map(path) else {
-        report
-            .add(Kind::NO_SHEBANG_PROGRAM, "the line names none")
-            .at(&shown);
-        return;
-    };
-    let line = |rest: &str| format!("sed -i '1s|.*|#!{rest}|' {shown}");
-    let ours = std::env::current_exe().unwrap_or_else(|_| "/usr/local/bin/wsgi-cgi".into());
-    let ours = ours.display();
+    let program = Path::new(OsStr::from_bytes(words.next().unwrap_or_default()));
     if !program.is_absolute() {
         report
             .add(Kind::RELATIVE_SHEBANG, program.display().to_string())
             .at(&shown)
-            .mend(line(&format!("/usr/bin/env {}", program.display())));
-        return;
-    }
-    if !program.exists() {
-        report
-            .add(Kind::NO_SHEBANG_PROGRAM, program.display().to_string())
-            .at(&shown)
-            .mend(line(&ours.to_string()));
-        return;
-    }
-    if program.file_name() != Some(OsStr::new("env")) {
-        return;
-    }
-    let words: Vec<_> = words.collect();
-    let (splits, words) = match words.split_first() {
-        Some((first, rest)) if first.starts_with(b"-S") || *first == b"--split-string" => {
-            (true, rest)
+            .mend(format!("sed -i '1s|#! *|#!/usr/bin/env |' {named}"));
+    } else if !program.exists() {
+        let hit = report.add(Kind::NO_SHEBANG_PROGRAM, program.display().to_string());
+        hit.at(&shown);
+        if let Some(place) = program.file_name().and_then(located) {
+            hit.mend(replacing(program, &place, file));
         }
-        _ => (false, words.as_slice()),
-    };
+    } else if program.file_name() == Some(OsStr::new("env")) {
+        env(&words.collect::<Vec<_>>(), subject, file, report);
+    }
+}
+
+/// `words` stand behind `env`.
+fn env(words: &[&[u8]], subject: &Subject, file: &Path, report: &mut Report) {
+    let shown = file.display();
+    let splits = words.first().is_some_and(|first| first.starts_with(b"-S"));
     if words.len() > 1 && !splits {
-        let text = String::from_utf8_lossy(command).into_owned();
+        let text = String::from_utf8_lossy(&words.join(&b' ')).into_owned();
         report
             .add(Kind::ENV_WITHOUT_SPLIT, text)
             .at(&shown)
-            .mend(format!("sed -i '1s|env |env -S |' {shown}"));
+            .mend(format!("sed -i '1s|env |env -S |' {}", quoted(file)));
     }
-    let named = words.iter().find(|word| !word.contains(&b'='));
-    if let Some(name) = named.filter(|name| !name.contains(&b'/') && !name.starts_with(b"-")) {
-        let server = subject.plan.server.unwrap_or(Server::Apache);
-        let name = path(name);
-        let mut folders = server.search_path().split(':');
-        if !folders.any(|folder| Path::new(folder).join(&name).exists()) {
-            let path = server.search_path();
-            let what = format!("{} is not in {path} ({})", name.display(), server.name());
-            report
-                .add(Kind::NOT_ON_PATH, what)
-                .at(&shown)
-                .mend(line(&ours.to_string()));
-        }
+    let mut names = words
+        .iter()
+        .filter(|word| !word.starts_with(b"-") && !word.contains(&b'='));
+    let Some(name) = names.next().map(|word| OsStr::from_bytes(word)) else {
+        return;
+    };
+    let server = subject.plan.server.unwrap_or(Server::Apache);
+    let mut folders = server.search_path().split(':');
+    if folders.any(|folder| Path::new(folder).join(name).exists()) {
+        return;
     }
+    let (path, server) = (server.search_path(), server.name());
+    let what = format!("{} is not in {path} ({server})", name.display());
+    let hit = report.add(Kind::NOT_ON_PATH, what);
+    hit.at(&shown);
+    if let Some(place) = located(name) {
+        hit.mend(replacing(Path::new(name), &place, file));
+    }
+}
+
+/// Where a program is that this process finds; ours is the one that runs.
+fn located(name: &OsStr) -> Option<PathBuf> {
+    if name == "wsgi-cgi" {
+        return std::env::current_exe().ok();
+    }
+    let path = std::env::var_os("PATH")?;
+    let mut places = std::env::split_paths(&path).map(|folder| folder.join(name));
+    places.find(|place| place.is_file())
+}
+
+/// What stands behind the program stays.
+fn replacing(program: &Path, place: &Path, file: &Path) -> String {
+    let (program, place) = (program.display(), place.display());
+    format!("sed -i '1s|#!.*{program}|#!{place}|' {}", quoted(file))
 }

@@ -12,7 +12,7 @@ use contract::report::Failure;
 use rustix::process::geteuid;
 
 use super::catalogue::{Kind, Severity};
-use super::report::Report;
+use super::report::{Report, quoted};
 use super::user::User;
 use crate::cgi::meta_variables::MetaVariables;
 use crate::cli::{self, Refusal};
@@ -33,6 +33,8 @@ pub struct Subject {
     pub folder: PathBuf,
     /// Whether the web server starts the file itself.
     pub is_script: bool,
+    /// The shell that runs it, if it is a wrapper script: its application is known to it alone.
+    pub shell: Option<String>,
     /// Whom the web server runs it as, where that is known.
     pub user: Option<User>,
     /// None where none can be used.
@@ -51,7 +53,7 @@ impl Subject {
     /// Finds application and interpreter, and reports what stands in the way.
     pub fn find(plan: CheckPlan, here: &Path, report: &mut Report) -> Result<Self, Refusal> {
         report.begin("Application");
-        let typed = here.join(&plan.application);
+        let typed = plain(&here.join(&plan.application));
         let environment = environment(&plan);
         let choice = match choose(&plan, here, environment) {
             Ok(choice) => Some(choice),
@@ -88,7 +90,12 @@ impl Subject {
         if let Some(user) = &user {
             report.fact("user", user.name.clone());
         }
+        let shell = file.as_deref().and_then(shell_of);
+        if let Some(shell) = &shell {
+            report.fact("wrapper", format!("run by {shell}"));
+        }
         let mut subject = Self {
+            shell,
             application: absolute(found, &plan.application),
             file,
             typed,
@@ -98,7 +105,7 @@ impl Subject {
             interpreter: None,
             plan,
         };
-        if let Some(choice) = choice {
+        if let Some(choice) = choice.filter(|_| subject.shell.is_none()) {
             subject.interpreter(choice, here, report);
         }
         Ok(subject)
@@ -134,7 +141,7 @@ impl Subject {
                     report
                         .add(Kind::VIRTUALENV_PASSED_OVER, skipped.to_string())
                         .at(&prefix)
-                        .mend(format!("chown -R {owner} {prefix}"));
+                        .mend(format!("chown -R {owner} {}", quoted(&skipped.prefix)));
                 }
                 self.compare(&interpreter, here, report);
                 self.interpreter = Some(interpreter);
@@ -169,7 +176,7 @@ impl Subject {
         );
         let line = format!("# wsgi-cgi: python={}", shell.program.display());
         let remedy = match &self.file {
-            Some(file) => format!("sed -i '1a {line}' {}", file.display()),
+            Some(file) => format!("sed -i '1a {line}' {}", quoted(file)),
             None => format!("put this line into the script: {line}"),
         };
         let hit = report.add(Kind::OTHER_INTERPRETER, what);
@@ -217,7 +224,8 @@ fn choose(
     cli::apply_environment(|name| variables.get(name), &mut settings, here)?;
     let found = source::find(&plan.application, here);
     let typed = cli::parse(&plan.words)?;
-    let found = application::configure(found, typed, &mut settings, here)?;
+    let mut found = application::configure(found, typed, &mut settings, here)?;
+    found.directory = plain(&found.directory);
     let executable = env::current_exe().ok();
     Ok(Choice {
         interpreter: interpreter::choose(&variables, &settings, &found, executable.as_deref()),
@@ -231,12 +239,17 @@ fn described(found: Option<&Found>, typed: &Path) -> String {
     };
     let place = match &found.source {
         Source::File(file) => file.display().to_string(),
-        Source::Module { name, directory } => format!("{name} in {}", directory.display()),
+        Source::Module { name, directory } => format!("{name} in {}", plain(directory).display()),
     };
     match &found.callable {
         Some(name) => format!("{place}, {name}"),
         None => place,
     }
+}
+
+/// Without the point of `.`, as people write it.
+fn plain(path: &Path) -> PathBuf {
+    path.components().collect()
 }
 
 /// APP for a process with another working folder; a module's name stays what it is.
@@ -254,6 +267,21 @@ fn absolute(found: Option<&Found>, typed: &OsString) -> OsString {
         word.push(callable);
     }
     word
+}
+
+/// The shell on the `#!` line.
+fn shell_of(file: &Path) -> Option<String> {
+    let line = pragma::first_line(file)?;
+    let line = String::from_utf8_lossy(line.strip_prefix(b"#!")?).into_owned();
+    let shells = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
+    let mut programs = line
+        .split_ascii_whitespace()
+        .take(2)
+        .filter_map(|word| word.rsplit('/').next());
+    programs
+        .find(|name| *name != "env")
+        .filter(|name| shells.contains(name))
+        .map(str::to_owned)
 }
 
 /// By its name, by a `#!` line of ours, or by a run bit beside any `#!` line: a web server may start it.
