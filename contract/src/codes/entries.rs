@@ -231,6 +231,14 @@ codes! {
         "the failing request cannot be recorded";
         "The folder of --record cannot be written, or a web server hands out what lies in it.";
         "name a folder outside the document root that the web server's user may write: mkdir -m 700 DIR"
+    NOT_TAKEN "WC075" NONE, Complete;
+        "the application's process took no event";
+        "It ended, or was killed, since the event before. Another one is started in its place.";
+        "look in the lines before for what ended it; the function's memory is the usual reason"
+    NOT_TOLD_PLATFORM "WC076" NONE, Complete;
+        "the platform could not be told";
+        "Lambda's runtime API closed the connection: the platform has ended this environment, or AWS_LAMBDA_RUNTIME_API names something else.";
+        "nothing at the end of an environment's life; by hand, check AWS_LAMBDA_RUNTIME_API"
 
     CANNOT_LISTEN "WC080" FAILED, BadUsage;
         "the listener cannot accept connections";

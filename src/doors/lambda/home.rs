@@ -107,8 +107,8 @@ impl Home {
                         return work(&taken).map(Ok);
                     }
                     Ok(Err(reason)) => {
-                        let text = format!("the application's process took no event: {reason}\n");
-                        report::tell_line(&text, None);
+                        let failure = Failure::new(Code::NOT_TAKEN, reason);
+                        report::tell_line(&format!("{failure}\n"), None);
                     }
                 }
             }

@@ -113,7 +113,8 @@ fn take_events(function: &Function, mut api: Api) -> io::Result<()> {
 
 fn tell_platform(told: io::Result<()>) {
     if let Err(error) = told {
-        tell_line(&format!("the platform could not be told: {error}\n"), None);
+        let failure = Failure::new(Code::NOT_TOLD_PLATFORM, error.to_string());
+        tell_line(&format!("{failure}\n"), None);
     }
 }
 
