@@ -182,6 +182,7 @@ impl Door {
         // First the environment's: what goes wrong below is told where it says.
         cli::apply_environment(|name| self.variables.get(name), &mut self.settings, &here)?;
         let executable = env::current_exe().ok();
+        // Of a script's `#!` line, whoever started it.
         let arguments = split_shebang_words(arguments, pragma::first_line);
         let (typed, action) = match self.variables.take(SERVE_CHILD) {
             // They are the listener's: a query adds nothing to them.
