@@ -61,7 +61,7 @@ build:  ## the release build, target/release/wsgi-cgi
 
 lint:  ## formatting and clippy
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --features pages --locked -- -D warnings
 
 clean:  ## remove what was built
 	$(CARGO) clean
