@@ -12,7 +12,7 @@ RUN_PACKAGES = gcc python3 python3-venv
 TEST_PACKAGES = $(RUN_PACKAGES) apache2 lighttpd nginx fcgiwrap libpython3-dev util-linux chromium chromium-driver curl \
 	systemd socat $(PACKAGING_PACKAGES)
 # What packages are made and checked with.
-PACKAGING_PACKAGES = gcc python3-venv git lintian man-db zsh fish bash-completion shellcheck
+PACKAGING_PACKAGES = gcc python3-venv git lintian man-db zsh fish shellcheck
 BENCH_PACKAGES = $(TEST_PACKAGES) wrk procps
 
 .PHONY: help run test bench fuzz install build pages dist wheel deb tarball lint clean
@@ -53,7 +53,7 @@ tarball: .setup-packaging  ## only the tarball, with an install script that need
 	packaging/build $@
 
 pages:  ## docs/reference.md anew, from the definition of the command line
-	packaging/pages target/dist/data/data/share
+	packaging/pages target/dist/share
 	cp target/dist/pages/reference.md docs/reference.md
 
 build:  ## the release build, target/release/wsgi-cgi
