@@ -10,7 +10,7 @@ CGI_REQUEST = GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD=GET SCRIPT_NAME= PATH_INF
 # What `make run` needs, and what the tests and the benchmark need besides.
 RUN_PACKAGES = gcc python3 python3-venv
 TEST_PACKAGES = $(RUN_PACKAGES) apache2 lighttpd nginx fcgiwrap libpython3-dev util-linux chromium chromium-driver curl \
-	systemd socat $(PACKAGING_PACKAGES)
+	systemd socat openssl caddy xinetd $(PACKAGING_PACKAGES)
 # What packages are made and checked with.
 PACKAGING_PACKAGES = gcc python3-venv git lintian man-db zsh fish shellcheck
 BENCH_PACKAGES = $(TEST_PACKAGES) wrk procps

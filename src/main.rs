@@ -12,6 +12,7 @@ mod http;
 mod plan;
 mod pragma;
 mod python;
+mod record;
 mod runner;
 mod source;
 mod terminal;
@@ -22,6 +23,10 @@ use cgi::meta_variables::{LIMITED_SCRIPT, SERVE_CHILD};
 
 fn main() -> ExitCode {
     let inherited = doors::inherited_sockets();
+    let descriptors = match doors::self_test::may_be_asked() {
+        true => doors::self_test::more_descriptors(),
+        false => Vec::new(),
+    };
     contract::descriptors::close_inherited(&inherited);
     runner::signals::reset();
     let arguments: Vec<_> = env::args_os().skip(1).collect();
@@ -48,7 +53,10 @@ fn main() -> ExitCode {
         _ if env::var_os(SERVE_CHILD).is_some_and(|kind| kind == LIMITED_SCRIPT) => {
             doors::limited::run(&arguments)
         }
-        _ => doors::cgi::run(arguments, env::vars_os()),
+        _ => match doors::other_user::kind() {
+            Some(kind) => doors::other_user::run(&arguments, &kind),
+            None => doors::cgi::run(arguments, env::vars_os(), descriptors),
+        },
     };
     ExitCode::from(outcome.exit_status())
 }

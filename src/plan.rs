@@ -7,6 +7,11 @@ use std::time::Duration;
 
 use contract::handover::{Detail, ResponseForm, Site, Verbosity};
 
+mod check;
+
+pub use check::{CheckPlan, Checking, Depth, ReportForm, Server, ThroughPlan};
+pub mod config;
+
 /// The settings of one run, after the command line, the script's pragma and the environment.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -24,6 +29,8 @@ pub struct Settings {
     pub detail: Detail,
     /// A second place for failures, absolute.
     pub error_log: Option<PathBuf>,
+    /// Where failing requests are kept, absolute.
+    pub record: Option<PathBuf>,
     /// How much of Python's `site` is done.
     pub site: Site,
     /// Whether choices are told.
@@ -306,6 +313,7 @@ impl Default for Settings {
             timeout: None,
             detail: Detail::Hidden,
             error_log: None,
+            record: None,
             site: Site::Engine,
             verbosity: Verbosity::Quiet,
             warm: Warming::default(),

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::packages;
-use crate::support::output;
 use crate::support::run::Run;
+use crate::support::{PROGRAM, output};
 
 fn house() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -33,17 +33,7 @@ fn files(folder: &Path, endings: &[&str], found: &mut Vec<PathBuf>) {
 
 #[test]
 fn the_page_of_errors_is_made_from_the_codes() {
-    let mut command = Command::new(env!("CARGO"));
-    let arguments = [
-        "run",
-        "-q",
-        "--locked",
-        "-p",
-        "wsgi-cgi-contract",
-        "--example",
-        "errors",
-    ];
-    let made = output(command.args(arguments).current_dir(house()));
+    let made = output(Command::new(PROGRAM).args(["explain", "--markdown"]));
     assert!(
         String::from_utf8(made).unwrap() == read("docs/errors.md"),
         "docs/errors.md is out of date"

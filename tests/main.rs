@@ -10,4 +10,5 @@ mod packages;
 mod serve;
 mod servers;
 mod support;
+mod tools;
 mod warm;

@@ -3,7 +3,9 @@
 use std::io::{self, Read};
 use std::path::PathBuf;
 
+use crate::codes::Code;
 use crate::outcome::Outcome;
+use crate::report::Failure;
 use crate::wire::{Decoder, Encoder, malformed, path_bytes, read_message};
 
 /// Added to the eventfd of a request's progress when the engine has taken the job.
@@ -110,6 +112,15 @@ pub enum Runs {
     Again,
 }
 
+/// Whether the application is observed, for `wsgi-cgi check`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observed {
+    /// It is not.
+    No,
+    /// What it does while it is imported, and which rules of WSGI it breaks, is told on stderr.
+    Yes,
+}
+
 /// A platform's event that a request was made of, for applications which want to see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invocation {
@@ -154,18 +165,25 @@ pub struct Job {
     pub started: u64,
     /// Whether the process ends with the request.
     pub runs: Runs,
+    /// Whether the application is observed.
+    pub observed: Observed,
     /// The event behind the request, if there is one.
     pub invocation: Option<Invocation>,
 }
 
 /// The engine's last word on a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
     /// How it ended.
     pub outcome: Outcome,
     /// Bytes taken from the body's descriptor so far; the front drains the rest.
     pub body_consumed: u64,
+    /// What the engine has told of it, if the application is to blame; without its frames.
+    pub failure: Option<Failure>,
 }
+
+/// More of a text than this is not sent, in bytes: nobody may be reading yet, so all must fit into a socket.
+const TEXT_LIMIT: usize = 32 << 10;
 
 impl Job {
     /// The whole message, its length first.
@@ -226,6 +244,7 @@ impl Job {
         out.number(self.front.into());
         out.number(self.started);
         out.byte(u8::from(self.runs == Runs::Again));
+        out.byte(u8::from(self.observed == Observed::Yes));
         out.byte(u8::from(self.invocation.is_some()));
         if let Some(Invocation { event, context }) = &self.invocation {
             out.bytes(event);
@@ -282,6 +301,7 @@ impl Job {
             front: u32::try_from(input.number()?).map_err(|_| malformed("process id"))?,
             started: input.number()?,
             runs: input.choice(Runs::Once, Runs::Again)?,
+            observed: input.choice(Observed::No, Observed::Yes)?,
             invocation: input.option(|input| {
                 Ok(Invocation {
                     event: input.bytes()?.to_vec(),
@@ -298,6 +318,12 @@ impl Ending {
         let mut out = Encoder::new();
         out.byte(self.outcome.to_byte());
         out.number(self.body_consumed);
+        out.byte(u8::from(self.failure.is_some()));
+        if let Some(failure) = &self.failure {
+            for text in [failure.code.entry().code, &failure.reason, &failure.detail] {
+                out.bytes(cut(text).as_bytes());
+            }
+        }
         out.finish()
     }
 
@@ -308,10 +334,23 @@ impl Ending {
         let ending = Self {
             outcome: Outcome::from_byte(input.byte()?).ok_or_else(|| malformed("outcome"))?,
             body_consumed: input.number()?,
+            failure: input.option(|input| {
+                let code = input.text()?;
+                let code = Code::all().find(|known| known.entry().code == code);
+                let code = code.ok_or_else(|| malformed("code"))?;
+                Ok(Failure::new(code, input.text()?).with_detail(input.text()?))
+            })?,
         };
         input.end()?;
         Ok(ending)
     }
+}
+
+/// The end of a traceback says most.
+fn cut(text: &str) -> &str {
+    let first = text.len().saturating_sub(TEXT_LIMIT);
+    let start = (first..=text.len()).find(|index| text.is_char_boundary(*index));
+    text.get(start.unwrap_or(0)..).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -342,6 +381,7 @@ mod tests {
             front: 4711,
             started: 17,
             runs: Runs::Again,
+            observed: Observed::Yes,
             invocation: Some(Invocation {
                 event: b"{}".to_vec(),
                 context: vec![],
@@ -356,6 +396,7 @@ mod tests {
         let ending = Ending {
             outcome: Outcome::Killed(9),
             body_consumed: 12,
+            failure: Some(Failure::new(Code::RAISED, "a").with_detail("b\nc")),
         };
         assert_eq!(
             Ending::read(&mut ending.encode().as_slice()).unwrap(),

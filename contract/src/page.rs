@@ -23,10 +23,12 @@ table{border-collapse:collapse;width:100%}td{border-top:1px solid var(--line);pa
 td:first-child{white-space:nowrap;width:1%}summary{cursor:pointer}";
 
 /// Names whose values are nobody's business, not even in a page for the author: pages are shared.
-const SECRETS: [&str; 14] = [
+const SECRETS: [&str; 18] = [
     "password",
     "passwd",
     "passphrase",
+    "passcode",
+    "pwd",
     "secret",
     "token",
     "api_key",
@@ -36,6 +38,8 @@ const SECRETS: [&str; 14] = [
     "authorization",
     "cookie",
     "session_key",
+    "sessionid",
+    "access_key",
     "signature",
     "auth_pw",
 ];
@@ -72,8 +76,9 @@ pub fn page(failure: &Failure, detail: Detail, variables: &[(Vec<u8>, Vec<u8>)])
     let title = escape(entry.status);
     let body = match detail {
         Detail::Hidden => format!(
-            "<p>The page could not be made. If this is your site: look for <b>{}</b> in the web server's \
-             error log or in the file given by <code>--error-log</code>; <code>--debug</code> shows the reason here.</p>",
+            "<p>The page could not be made. If this is your site: look for <b>{0}</b> in the web server's \
+             error log or in the file given by <code>--error-log</code>; <code>wsgi-cgi explain {0}</code> tells what \
+             it means; <code>--debug</code> shows the reason here.</p>",
             entry.code
         ),
         Detail::Shown => shown(failure, variables),

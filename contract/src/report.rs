@@ -12,7 +12,7 @@ use crate::page::page;
 use crate::trace::Exception;
 
 /// One failure: its kind, and the specifics of this case.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// Which error this is.
     pub code: Code,
@@ -94,9 +94,10 @@ pub fn append(log: &Path, bytes: &[u8]) {
         .open(log)
         .and_then(|mut file| file.write_all(bytes));
     if let Err(error) = written {
+        let reason = format!("{}: {error}", log.display());
         let line = format!(
-            "wsgi-cgi: cannot write to the error log {}: {error}\n",
-            log.display()
+            "wsgi-cgi: {}\n",
+            Failure::new(Code::LOG_NOT_WRITTEN, reason)
         );
         let _ = std::io::stderr().write_all(line.as_bytes());
     }

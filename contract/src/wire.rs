@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Raised with every change of a message; a reader refuses any other.
-pub const VERSION: u8 = 5;
+pub const VERSION: u8 = 6;
 
 /// Longer than any environment that the kernel lets through an exec.
 const MESSAGE_LIMIT: u32 = 16 << 20;

@@ -14,7 +14,12 @@ use crate::input_stream::lock;
 pub struct Errors {
     log: Option<PathBuf>,
     pending: Mutex<Vec<u8>>,
+    /// The last that was written.
+    kept: Mutex<Vec<u8>>,
 }
+
+/// So much of it, in bytes.
+const KEPT: usize = 16 << 10;
 
 impl Errors {
     /// Writes to stderr, and to `log` as well.
@@ -22,7 +27,17 @@ impl Errors {
         Self {
             log,
             pending: Mutex::default(),
+            kept: Mutex::default(),
         }
+    }
+
+    /// The last that was written.
+    pub fn last_words(&self) -> String {
+        let kept = self.kept.try_lock();
+        kept.map_or_else(
+            |_| String::new(),
+            |kept| String::from_utf8_lossy(&kept).into_owned(),
+        )
     }
 
     fn emit(&self, bytes: &[u8]) {
@@ -33,6 +48,11 @@ impl Errors {
         let _ = std::io::stderr().write_all(bytes);
         if let Some(log) = &self.log {
             contract::report::append(log, bytes);
+        }
+        if let Ok(mut kept) = self.kept.try_lock() {
+            kept.extend_from_slice(bytes);
+            let old = kept.len().saturating_sub(KEPT);
+            kept.drain(..old);
         }
     }
 }

@@ -65,6 +65,11 @@ impl Head {
         !matches!(self.status.get(..3), Some("204" | "304"))
     }
 
+    /// The status, if it says that a server failed.
+    pub fn server_error(&self) -> Option<&str> {
+        self.status.starts_with('5').then_some(&self.status)
+    }
+
     /// Whether Apache would swallow this answer: it redirects by Location even with `Status: 200`.
     pub fn is_swallowed_by_apache(&self) -> bool {
         self.status.starts_with("200") && self.all("location").next().is_some()

@@ -5,6 +5,7 @@ use std::os::fd::RawFd;
 use pyo3::prelude::*;
 
 mod application;
+mod checking;
 mod descriptors;
 mod ending;
 mod environ;

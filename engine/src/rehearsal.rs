@@ -1,6 +1,7 @@
 //! One request that nobody sent, answered before the first fork: what an application puts off until its first
 //! request is done, and the pages that it writes are written.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 
 use contract::handover::{BodyLength, Job};
@@ -45,6 +46,7 @@ pub fn run(py: Python<'_>, job: &Job, path: &[u8], application: &Bound<'_, PyAny
         application: Some(application),
         input,
         response: Arc::new(Mutex::new(response)),
+        told: RefCell::default(),
     };
     let outcome = exchange.run();
     termination::set_open();

@@ -1,5 +1,6 @@
 //! One request from its descriptors to its outcome: the sentence of PEP 3333.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{OwnedFd, RawFd};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use contract::codes::Code;
 use contract::descriptors::adopt;
-use contract::handover::{Detail, Ending, Job, RUNNING, Runs};
+use contract::handover::{Detail, Ending, Job, Observed, RUNNING, Runs};
 use contract::outcome::Outcome;
 use contract::report::{self, Asked, Failure};
 use pyo3::exceptions::PySystemExit;
@@ -25,7 +26,7 @@ use crate::input_stream::{InputStream, lock, uninterrupted};
 use crate::response::{Method, Response};
 use crate::start_response::{StartResponse, kind, write};
 use crate::timing::{self, Timing};
-use crate::{application, ending, startup, termination};
+use crate::{application, checking, ending, startup, termination};
 
 /// Reads the job from `control`, serves the request on 0, 1 and 2, and ends the process.
 ///
@@ -101,6 +102,8 @@ pub struct Exchange<'a, 'py> {
     pub application: Option<&'a Bound<'py, PyAny>>,
     pub input: Arc<Mutex<Input>>,
     pub response: Arc<Mutex<Response>>,
+    /// The first failure of the application that was told.
+    pub told: RefCell<Option<Failure>>,
 }
 
 impl<'a, 'py> Exchange<'a, 'py> {
@@ -126,6 +129,7 @@ impl<'a, 'py> Exchange<'a, 'py> {
             application,
             input,
             response: Arc::new(Mutex::new(response)),
+            told: RefCell::default(),
         })
     }
 
@@ -135,6 +139,7 @@ impl<'a, 'py> Exchange<'a, 'py> {
         Ok(Ending {
             outcome,
             body_consumed,
+            failure: self.told.take(),
         })
     }
 
@@ -149,6 +154,11 @@ impl<'a, 'py> Exchange<'a, 'py> {
             Err(failure) => self.fail(&failure)?,
         };
         errors.get().flush()?;
+        if let Some(status) = lock(&self.response)?.server_error() {
+            // A framework has caught what went wrong, and told it in its own way.
+            let failure = Failure::new(Code::ANSWERED_ERROR, status);
+            self.note(failure.with_detail(errors.get().last_words()));
+        }
         if lock(&self.input).is_ok_and(|input| input.ended_early()) {
             self.tell(&Failure::new(Code::BODY_ENDED_EARLY, ""));
         }
@@ -159,7 +169,10 @@ impl<'a, 'py> Exchange<'a, 'py> {
         let importing = timing::now();
         let application = match self.application {
             Some(application) => application.clone(),
-            None => application::load(self.py, self.job)?,
+            None => match self.job.observed {
+                Observed::No => application::load(self.py, self.job)?,
+                Observed::Yes => checking::load(self.py, self.job)?,
+            },
         };
         self.time_from(importing)
             .map_err(|error| self.failure(&error))?;
@@ -309,6 +322,15 @@ impl<'a, 'py> Exchange<'a, 'py> {
             &self.asked().label(),
             self.job.error_log.as_deref(),
         );
+        self.note(failure.clone());
+    }
+
+    /// For the front, which may have to keep it: only the first of them, and no fault of the client's.
+    fn note(&self, failure: Failure) {
+        let is_ours = failure.code.entry().status.starts_with('5');
+        if is_ours && self.told.borrow().is_none() {
+            self.told.replace(Some(failure));
+        }
     }
 
     fn asked(&self) -> Asked<'_> {

@@ -35,6 +35,8 @@ pub struct Response {
     /// A block was longer than Content-Length allowed.
     cut: bool,
     reader_gone: bool,
+    /// The application's own status, if that is a server's error.
+    server_error: Option<String>,
     /// Told in the head, if it is wanted.
     pub timing: Option<Timing>,
 }
@@ -80,6 +82,7 @@ impl Response {
             completing: false,
             cut: false,
             reader_gone: false,
+            server_error: None,
             timing: None,
         })
     }
@@ -107,6 +110,11 @@ impl Response {
     /// Whether whoever reads the response is gone.
     pub fn reader_is_gone(&self) -> bool {
         self.reader_gone
+    }
+
+    /// The status that the application has answered with, if it says that a server failed.
+    pub fn server_error(&self) -> Option<String> {
+        self.server_error.clone()
     }
 
     /// Takes the head, which leaves with the first block that is not empty.
@@ -220,6 +228,7 @@ impl Response {
         let bodiless = self.method == Method::Head || !head.allows_body();
         let owed = head.content_length();
         self.head = head.encode(self.form);
+        self.server_error = head.server_error().map(str::to_owned);
         self.owed = owed;
         self.announce()?;
         self.phase = match bodiless {

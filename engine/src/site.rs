@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use contract::codes::Code;
 use contract::handover::Packages;
+use contract::report::{Failure, tell_line};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
@@ -56,7 +58,7 @@ pub fn run_customization(py: Python<'_>) -> PyResult<()> {
         if directory.join("sitecustomize.py").exists() || directory.join("sitecustomize").is_dir() {
             if let Err(error) = py.import("sitecustomize") {
                 // As `site` does: say so, and go on.
-                contract::report::tell_line(&format!("error in sitecustomize: {error}\n"), None);
+                tell(&format!("error in sitecustomize: {error}"));
             }
             break;
         }
@@ -130,8 +132,10 @@ fn add_directory(path: &Bound<'_, PyList>, directory: &Path) -> PyResult<()> {
         let file = directory.join(name);
         if let Err(error) = add_pth_file(path, directory, &file) {
             // As `site` does: say so, and leave out the rest of this file.
-            let text = format!("error in the .pth file {}: {error}\n", file.display());
-            contract::report::tell_line(&text, None);
+            tell(&format!(
+                "error in the .pth file {}: {error}",
+                file.display()
+            ));
         }
     }
     Ok(())
@@ -221,4 +225,9 @@ fn add_builtins(py: Python<'_>) -> PyResult<()> {
         builtins.setattr(name, own.getattr("Quitter")?.call1(arguments)?)?;
     }
     builtins.setattr("help", own.getattr("_Helper")?.call0()?)
+}
+
+fn tell(reason: &str) {
+    let failure = Failure::new(Code::START_FILE_FAILED, reason);
+    tell_line(&format!("{failure}\n"), None);
 }

@@ -38,8 +38,8 @@ impl StartResponse {
         }
         let head = head(status, headers).map_err(|failure| raise(&failure))?;
         if head.is_swallowed_by_apache() {
-            let warning = "warning: a Location with status 200: Apache redirects, and throws this body away\n";
-            contract::report::tell_line(warning, None);
+            let warning = Failure::new(Code::SWALLOWED, "");
+            contract::report::tell_line(&format!("warning: {warning}\n"), None);
         }
         response.set_head(head);
         Ok(Write(self.0.clone()))

@@ -31,6 +31,12 @@ pub const SERVE_CHILD: &str = "WSGI_CGI_SERVE_CHILD";
 /// Its value for a child that is to become a script of somebody else.
 pub const LIMITED_SCRIPT: &str = "script";
 
+/// Its value for a child of `check`: the application is observed.
+pub const CHECKED: &str = "check";
+
+/// Before its value for a child that is to become somebody else's first.
+pub const OTHER_USER: &str = "as:";
+
 /// Native libraries start one thread per core when they are imported: slow, over a shared host's
 /// limit of processes, and a reason not to be warmed.
 const THREAD_COUNTS: [&str; 3] = ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"];

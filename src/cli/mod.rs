@@ -22,11 +22,16 @@ mod init;
 mod lambda;
 mod request;
 mod serve;
+mod through;
 #[cfg(feature = "pages")]
 pub mod tree;
 mod warm;
 mod watchdog;
 
+pub use check::parse_check;
+pub use config::{is_url_path, parse_config};
+pub use explain::{ExplainPlan, parse_explain};
+pub use init::parse_init;
 pub use lambda::parse_lambda;
 pub use request::parse_request;
 pub use serve::{parse_inetd, parse_serve};
@@ -53,7 +58,7 @@ Other commands, each with its own --help:
   wsgi-cgi check APP                                     what would go wrong under a web server, and what to do
   wsgi-cgi config SERVER APP                             a server's configuration, ready to paste
   wsgi-cgi init [DIR]                                    a script and settings for the application in a folder
-  wsgi-cgi explain CODE|MESSAGE                          cause and remedy of an error
+  wsgi-cgi explain CODE|MESSAGE|-                        cause and remedy of an error, or of those in a log
   wsgi-cgi serve APP|DIR                                 an HTTP listener, one process per request
   wsgi-cgi request APP [PATH]                            one request from the shell, as curl would send it
   wsgi-cgi inetd APP                                     one HTTP request on standard input (inetd, systemd)
@@ -108,6 +113,9 @@ struct Options {
     /// Write failures and wsgi.errors to this file, too
     #[arg(long, value_name = "FILE")]
     error_log: Option<PathBuf>,
+    /// Keep each failing request in a file in this folder, to be replayed by `wsgi-cgi request --event FILE`
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
     /// The most memory that the application's process may have: 512M, 2G (its address space)
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_memory: Option<u64>,
@@ -135,7 +143,7 @@ struct Options {
 }
 
 /// The options' names, as they stand behind `WSGI_CGI_` and in a pragma.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     "python",
     "chdir",
     "path",
@@ -143,6 +151,7 @@ const NAMES: [&str; 15] = [
     "timeout",
     "debug",
     "error-log",
+    "record",
     "max-memory",
     "max-cpu",
     "site",
@@ -279,6 +288,9 @@ impl Options {
         }
         if let Some(file) = self.error_log {
             settings.error_log = Some(absolute(file));
+        }
+        if let Some(folder) = self.record {
+            settings.record = Some(absolute(folder));
         }
         settings.limits.memory = self.max_memory.or(settings.limits.memory);
         settings.limits.cpu = self.max_cpu.or(settings.limits.cpu);

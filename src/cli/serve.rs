@@ -42,7 +42,7 @@ const INETD_ABOUT: &str =
 const INETD_DETAILS: &str = "\
 For inetd and xinetd (nowait), systemd sockets with Accept=yes, socat, and ncat -e: the connection is descriptors
 0 and 1. Where it is 2, too, complaints go to syslog. The peer's address comes from the socket, else from what
-systemd, socat, ncat or tcpserver say in the environment. Unit files are in examples/systemd.
+systemd, socat, ncat or tcpserver say in the environment. Unit files: wsgi-cgi config systemd-inetd.
 
 Examples:
   systemd-socket-activate --listen 127.0.0.1:8000 --accept --inetd wsgi-cgi inetd app.py
@@ -233,7 +233,7 @@ fn variable(word: &OsStr) -> Result<Option<(OsString, OsString)>, Failure> {
     Ok(value.map(|value| (name, value)))
 }
 
-fn bind(text: &str) -> Result<Bind, String> {
+pub(super) fn bind(text: &str) -> Result<Bind, String> {
     if let Some(path) = text.strip_prefix("unix:") {
         return match path {
             "" => Err("a path is missing behind unix:".into()),
@@ -281,6 +281,9 @@ impl Options {
         }
         if let Some(file) = &settings.error_log {
             word("error-log", file.as_os_str());
+        }
+        if let Some(folder) = &settings.record {
+            word("record", folder.as_os_str());
         }
         if let Some(on) = self.site {
             word("site", on.to_string().as_ref());

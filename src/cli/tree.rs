@@ -2,6 +2,10 @@
 
 use clap::{Arg, Command, CommandFactory};
 
+use super::check::CheckLine;
+use super::config::ConfigLine;
+use super::explain::ExplainLine;
+use super::init::InitLine;
 use super::lambda::LambdaLine;
 use super::request::RequestLine;
 use super::serve::{InetdLine, ServeLine};
@@ -15,6 +19,10 @@ pub fn tree() -> Command {
         .override_usage("wsgi-cgi [OPTIONS] [APP]\n       wsgi-cgi COMMAND [OPTIONS]")
         .disable_help_subcommand(true)
         .subcommands([
+            CheckLine::command().name("check"),
+            ConfigLine::command().name("config"),
+            InitLine::command().name("init"),
+            ExplainLine::command().name("explain"),
             ServeLine::command().name("serve"),
             RequestLine::command().name("request"),
             InetdLine::command().name("inetd"),

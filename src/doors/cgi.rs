@@ -4,33 +4,39 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use contract::codes::Code;
-use contract::handover::{BodyLength, ByteCode, Job, ResponseForm, Runs, Source, Verbosity};
+use contract::handover::{
+    BodyLength, ByteCode, Job, Observed, ResponseForm, Runs, Source, Verbosity,
+};
 use contract::outcome::Outcome;
 use contract::report::{self, Asked, Failure};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::cgi::arguments::split_shebang_words;
-use crate::cgi::meta_variables::{MetaVariables, SERVE_CHILD};
+use crate::cgi::meta_variables::{CHECKED, MetaVariables, SERVE_CHILD};
 use crate::cgi::script::{ActionScript, Named, named, named_by_action};
-use crate::cgi::script_name::{Handler, repair};
+use crate::cgi::script_name::{Handler, Rule, repair};
 use crate::cli::{self, Refusal, Typed};
+use crate::doors::self_test::{self, SelfTest};
 use crate::doors::{application, interpreter};
 use crate::plan::{Settings, Warm};
 use crate::pragma;
 use crate::python::discover::Interpreter;
+use crate::record::Keeper;
 use crate::runner::parent::{Ended, Progress};
 use crate::runner::warm::{self, Answered, Seat, When};
 use crate::runner::{Request, cold};
 use crate::source::{self, Found};
 
-/// Serves the request that the environment describes.
+/// Serves the request that the environment describes. `descriptors` are those that the server gave beyond the first
+/// three, where a self-test may ask for them.
 pub fn run(
     arguments: Vec<OsString>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
+    descriptors: Vec<String>,
 ) -> Outcome {
     let variables = MetaVariables::from_environment(environment);
     let caller = match variables.is_cgi() || variables.get("REQUEST_METHOD").is_some() {
@@ -39,6 +45,7 @@ pub fn run(
     };
     Door {
         front: std::process::id(),
+        descriptors,
         ..Door::new(caller, variables)
     }
     .enter(arguments)
@@ -76,8 +83,26 @@ pub fn template(
         started: 0,
         ..Door::new(Caller::Server, variables)
     };
-    let request = door.prepare(arguments)?;
+    let (found, rule) = door.find(arguments)?;
+    if door.self_test(&found, rule).is_some() {
+        // It asks about a process that is started for it, not about this one.
+        return Err(Failure::new(Code::SYSTEM, "a self-test").into());
+    }
+    let request = door.prepare(found)?;
     Ok((request, door.settings))
+}
+
+/// The application of these arguments, its folder, and its interpreter.
+pub fn application(
+    arguments: Vec<OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<(Found, PathBuf, Interpreter), Refusal> {
+    let variables = MetaVariables::from_environment(environment);
+    let mut door = Door::new(Caller::Server, variables);
+    let (found, _) = door.find(arguments)?;
+    let interpreter = door.interpreter(&found)?;
+    let folder = interpreter::folder(&found, &door.settings).to_owned();
+    Ok((found, folder, interpreter))
 }
 
 /// Who started the program.
@@ -99,12 +124,23 @@ struct Door {
     front: u32,
     /// How the response's head is written, whatever the script is called.
     form: Option<ResponseForm>,
+    /// See [`run`].
+    descriptors: Vec<String>,
+    observed: Observed,
 }
 
 /// Nanoseconds of the monotonic clock, which the engine reads, too.
 fn monotonic_now() -> u64 {
     let now = Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default();
     u64::try_from(now.as_nanos()).unwrap_or(0)
+}
+
+/// Why a body could not be kept for a record.
+fn unkept(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::TimedOut => Failure::new(Code::TIMED_OUT, "the body did not come"),
+        _ => Failure::new(Code::SYSTEM, format!("the body cannot be kept: {error}")),
+    }
 }
 
 impl Door {
@@ -116,11 +152,21 @@ impl Door {
             started: monotonic_now(),
             front: 0,
             form: None,
+            descriptors: Vec::new(),
+            observed: Observed::No,
         }
     }
 
     fn enter(mut self, arguments: Vec<OsString>) -> Outcome {
-        match self.prepare(arguments) {
+        let found = self.find(arguments);
+        if let Ok((found, rule)) = &found
+            && let Some(test) = self.self_test(found, *rule)
+        {
+            // A server that has gone away needs no answer.
+            let _ = test.answer(&self.variables, self.form(), &self.descriptors);
+            return Outcome::Complete;
+        }
+        match found.and_then(|(found, _)| Ok(self.prepare(found)?)) {
             Ok(request) => self.serve(request),
             Err(Refusal::Answered(text)) => {
                 let _ = io::stdout().write_all(text.as_bytes());
@@ -134,8 +180,13 @@ impl Door {
         self.form.unwrap_or_else(|| self.variables.response_form())
     }
 
-    /// Everything that can be found out before anything is started.
-    fn prepare(&mut self, arguments: Vec<OsString>) -> Result<Request, Refusal> {
+    fn self_test(&self, found: &Found, rule: Rule) -> Option<SelfTest> {
+        let folder = interpreter::folder(found, &self.settings);
+        self_test::asked(&self.variables, rule, folder, found.owner)
+    }
+
+    /// The application, its settings, and the request as it is meant.
+    fn find(&mut self, arguments: Vec<OsString>) -> Result<(Found, Rule), Refusal> {
         let here = env::current_dir()
             .map_err(|error| Failure::new(Code::NO_DIRECTORY, error.to_string()))?;
         // First the environment's: what goes wrong below is told where it says.
@@ -143,7 +194,12 @@ impl Door {
         let executable = env::current_exe().ok();
         let (typed, action) = match self.variables.take(SERVE_CHILD) {
             // They are the listener's: a query adds nothing to them.
-            Some(_) => (cli::parse(&arguments)?, None),
+            Some(kind) => {
+                if kind == CHECKED.as_bytes() {
+                    self.observed = Observed::Yes;
+                }
+                (cli::parse(&arguments)?, None)
+            }
             None => {
                 let arguments = split_shebang_words(arguments, pragma::first_line);
                 self.believed(&arguments, executable.as_deref())?
@@ -156,9 +212,14 @@ impl Door {
         };
         let found = source::find(application, &here);
         let found = application::configure(found, typed, &mut self.settings, &here)?;
-        self.repair(action.as_ref());
-        let interpreter = self.interpreter(&found, executable.as_deref())?;
-        Ok(self.request(found, interpreter)?)
+        let rule = self.repair(action.as_ref());
+        Ok((found, rule))
+    }
+
+    /// Everything else that can be found out before anything is started.
+    fn prepare(&self, found: Found) -> Result<Request, Failure> {
+        let interpreter = self.interpreter(&found)?;
+        self.request(found, interpreter)
     }
 
     /// The arguments that come from the deployment, and the script that Apache's `Action` names.
@@ -200,7 +261,7 @@ impl Door {
         }
     }
 
-    fn repair(&mut self, action: Option<&ActionScript>) {
+    fn repair(&mut self, action: Option<&ActionScript>) -> Rule {
         let handler = match action {
             Some(action) => Handler::Action {
                 extra_path: &action.extra_path,
@@ -219,13 +280,12 @@ impl Door {
             report::tell_line(&text, None);
         }
         self.variables.complete();
+        rule
     }
 
-    fn interpreter(
-        &self,
-        found: &Found,
-        executable: Option<&Path>,
-    ) -> Result<Interpreter, Failure> {
+    fn interpreter(&self, found: &Found) -> Result<Interpreter, Failure> {
+        let executable = env::current_exe().ok();
+        let executable = executable.as_deref();
         let interpreter = interpreter::choose(&self.variables, &self.settings, found, executable)?;
         for skipped in &interpreter.skipped {
             self.say(&skipped.to_string());
@@ -276,42 +336,48 @@ impl Door {
                 front: self.front,
                 started: self.started,
                 runs: Runs::Once,
+                observed: self.observed,
                 invocation: None,
             },
             interpreter,
             chdir: self.settings.chdir.clone(),
             timeout: self.settings.timeout,
             limits: self.settings.limits,
+            record: self.settings.record.clone(),
             warm: self.settings.warm.clone(),
         })
     }
 
     fn serve(&self, request: Request) -> Outcome {
         let body = request.job.body;
-        match self.run(request) {
-            Ok(Ended {
-                outcome,
-                failure: None,
-                ..
-            }) => outcome,
-            Ok(Ended {
-                outcome,
-                failure: Some(failure),
-                progress,
-                ..
-            }) => {
-                self.tell(&failure);
-                // A person who has ended the run wants no page.
-                let is_interrupted =
-                    self.caller == Caller::Person && matches!(outcome, Outcome::Killed(_));
-                if progress < Progress::Answering && !is_interrupted {
-                    self.answer(&failure);
-                }
-                cold::drain_after_death(body);
-                outcome
+        let keeper = match Keeper::of(&self.settings, body) {
+            Ok(keeper) => keeper.map(|keeper| keeper.running(&request.job)),
+            Err(error) => return self.end(&unkept(&error), body, None),
+        };
+        let ended = match self.run(request) {
+            Ok(ended) => ended,
+            Err(error) => {
+                let failure = Failure::new(Code::SYSTEM, error.to_string());
+                return self.end(&failure, body, keeper);
             }
-            Err(error) => self.refuse(&Failure::new(Code::SYSTEM, error.to_string())),
+        };
+        if let Some(failure) = &ended.failure {
+            self.tell(failure);
+            // A person who has ended the run wants no page.
+            let is_interrupted =
+                self.caller == Caller::Person && matches!(ended.outcome, Outcome::Killed(_));
+            if ended.progress < Progress::Answering && !is_interrupted {
+                self.answer(failure);
+            }
         }
+        let failure = ended.failure.as_ref().or(ended.told.as_ref());
+        if let (Some(keeper), Some(failure), false) = (keeper, failure, ended.was_told_to_end) {
+            keeper.keep(failure, self.variables.as_slice());
+        }
+        if ended.failure.is_some() {
+            cold::drain_after_death(body);
+        }
+        ended.outcome
     }
 
     /// A script that the server runs, or a file below its document root, lies among files that it hands out.
@@ -357,11 +423,20 @@ impl Door {
 
     /// Ends a request for which nothing was started.
     fn refuse(&self, failure: &Failure) -> Outcome {
+        let body = self.variables.body_length().unwrap_or(BodyLength::Empty);
+        let keeper = Keeper::of(&self.settings, body).ok().flatten();
+        self.end(failure, body, keeper)
+    }
+
+    fn end(&self, failure: &Failure, body: BodyLength, keeper: Option<Keeper>) -> Outcome {
         self.tell(failure);
         // By hand, the lines on stderr are enough.
         if self.caller == Caller::Server {
             self.answer(failure);
-            cold::drain_after_death(self.variables.body_length().unwrap_or(BodyLength::Empty));
+            if let Some(keeper) = keeper {
+                keeper.keep(failure, self.variables.as_slice());
+            }
+            cold::drain_after_death(body);
         }
         failure.code.entry().outcome
     }
@@ -375,7 +450,8 @@ impl Door {
 
     fn tell(&self, failure: &Failure) {
         let log = self.settings.error_log.as_deref();
-        report::tell(failure, &self.asked().label(), log);
+        let request = self_test::without_token(&self.asked().label());
+        report::tell(failure, &request, log);
     }
 
     fn asked(&self) -> Asked<'_> {

@@ -29,16 +29,18 @@ pub fn choose(
         virtual_env: variable("VIRTUAL_ENV"),
         search_path: variable("PATH"),
         pyenv_version: variable("PYENV_VERSION"),
-        application_dir: settings
-            .chdir
-            .as_deref()
-            .filter(|_| is_module(found))
-            .unwrap_or(&found.directory),
+        application_dir: folder(found, settings),
         application_owner: found.owner,
         executable,
         effective_user: rustix::process::geteuid().as_raw(),
     };
     discover::find(&search).map_err(|error| not_found(&error))
+}
+
+/// The application's folder.
+pub fn folder<'a>(found: &'a Found, settings: &'a Settings) -> &'a Path {
+    let moved = settings.chdir.as_deref().filter(|_| is_module(found));
+    moved.unwrap_or(&found.directory)
 }
 
 /// Whether APP is a dotted name, which `--chdir` moves.

@@ -1,11 +1,13 @@
 //! The ways in: each builds a request, runs it, and delivers the response.
 
-mod application;
+pub mod application;
 pub mod cgi;
-mod interpreter;
+pub mod interpreter;
 pub mod lambda;
 pub mod limited;
+pub mod other_user;
 pub mod request;
+pub mod self_test;
 pub mod serve;
 mod template;
 pub mod watchdog;
@@ -23,7 +25,7 @@ use contract::report::{self, Failure};
 use crate::cli::Refusal;
 
 /// The working folder, from which relative paths count.
-fn here() -> Result<PathBuf, Failure> {
+pub fn here() -> Result<PathBuf, Failure> {
     env::current_dir().map_err(|error| Failure::new(Code::NO_DIRECTORY, error.to_string()))
 }
 

@@ -7,6 +7,7 @@ pub mod init;
 pub mod limits;
 pub mod parent;
 pub mod signals;
+pub mod spool;
 pub mod warm;
 
 use std::path::PathBuf;
@@ -31,6 +32,8 @@ pub struct Request {
     pub timeout: Option<Duration>,
     /// What the application's process may use.
     pub limits: Limits,
+    /// Where it is kept if it fails.
+    pub record: Option<PathBuf>,
     /// Whether a worker may serve it.
     pub warm: Warming,
 }

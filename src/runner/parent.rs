@@ -35,6 +35,8 @@ pub struct Ended {
     pub outcome: Outcome,
     /// Not told by the engine, which is dead.
     pub failure: Option<Failure>,
+    /// Told by the engine, if the application is to blame.
+    pub told: Option<Failure>,
     /// Whether the response may have begun.
     pub progress: Progress,
     /// Whether this process was told to end meanwhile.
@@ -289,16 +291,17 @@ impl Parent {
         let progress = self.progress();
         let body = request.job.body;
         let was_told_to_end = self.told_to_end.is_some();
-        let ended = |outcome, failure| Ended {
+        let ended = |outcome, failure, told| Ended {
             outcome,
             failure,
+            told,
             progress,
             was_told_to_end,
         };
         let failure = match end {
             End::Reported(ending) => {
                 drain(body, ending.body_consumed);
-                return ended(ending.outcome, None);
+                return ended(ending.outcome, None, ending.failure);
             }
             End::TimedOut => {
                 let limit = request.timeout.unwrap_or_default().as_secs_f64();
@@ -314,7 +317,7 @@ impl Parent {
             Some(number) => Outcome::Killed(u8::try_from(number).unwrap_or(0)),
             None => failure.code.entry().outcome,
         };
-        ended(outcome, Some(failure))
+        ended(outcome, Some(failure), None)
     }
 
     fn progress(&mut self) -> Progress {

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use contract::codes::Code;
 use contract::outcome::Outcome;
-use contract::report;
+use contract::report::{self, Failure};
 use contract::warm::{ORDERS, Order, REASON, Status};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
@@ -184,7 +185,8 @@ fn start(request: &Request) -> Outcome {
             Outcome::Complete
         }
         Err(error) => {
-            report::tell_line(&format!("not warmed: {error}\n"), None);
+            let failure = Failure::new(Code::NOT_WARMED, error.to_string());
+            report::tell_line(&format!("{failure}\n"), None);
             Outcome::ApplicationFailed
         }
     }

@@ -3,5 +3,5 @@
 mod inetd;
 mod lambda;
 mod lambda_events;
-mod request;
+pub mod request;
 mod watchdog;

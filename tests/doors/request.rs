@@ -382,7 +382,7 @@ fn ways_to_run_an_application_are_compared() {
 }
 
 /// Its schema's validator, by somebody else.
-fn validate(schema: &str, text: &str) -> bool {
+pub fn validate(schema: &str, text: &str) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("instance.json");
     fs::write(&file, text).unwrap();
@@ -403,6 +403,7 @@ fn an_event_is_json_in_and_json_out() {
         "method": "POST", "path": "/a%20b?c=%20", "scheme": "https", "script_name": "/base",
         "headers": {"Host": "example.org", "Cookie": ["a=1", "b=2"], "Content-Type": "text/plain"},
         "body_base64": "/wA=", "remote_addr": "203.0.113.7", "remote_user": "me", "variables": {"GEOIP_COUNTRY": "CH"},
+        "record": {"code": "WC040"},
     });
     assert!(validate("request.json", &event.to_string()));
     let done = asks(&["--event", "-"], "environ_json.py", "")

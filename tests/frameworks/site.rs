@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
+use crate::support::python;
 use crate::support::run::Run;
 
 /// The examples that have something to install.
@@ -21,6 +22,9 @@ const FOLDERS: [&str; 8] = [
     "pyramid",
     "webpy",
 ];
+
+/// What the tests themselves need.
+const MORE: &str = "PyYAML~=6.0";
 
 /// A folder as a user has it: the application, and a `.venv` beside it.
 pub struct Site {
@@ -97,18 +101,25 @@ pub fn virtualenv() -> &'static Path {
         let text: String = wanted
             .iter()
             .map(|file| fs::read_to_string(file).unwrap())
+            .chain([MORE.to_owned()])
             .collect();
         let stamp = folder.join("requirements.txt");
         if fs::read_to_string(&stamp).is_ok_and(|made_from| made_from == text) {
             return folder;
         }
         let _ = fs::remove_dir_all(&folder);
-        succeed(Command::new("python3").args(["-m", "venv"]).arg(&folder));
+        // One that every user may run: web servers do.
+        succeed(
+            Command::new(python::default())
+                .args(["-m", "venv"])
+                .arg(&folder),
+        );
         let mut install = Command::new(folder.join("bin/pip"));
         install.args(["install", "--quiet", "--disable-pip-version-check"]);
         for file in wanted {
             install.arg("--requirement").arg(file);
         }
+        install.arg(MORE);
         succeed(&mut install);
         fs::write(&stamp, text).unwrap();
         folder

@@ -1,5 +1,6 @@
 //! Real web servers on loopback, started once, with the configuration files of `examples/servers`.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -74,9 +75,7 @@ impl Server {
 }
 
 fn start(kind: Kind) -> Server {
-    let root = folder(kind);
-    // Where root starts a server, its children are somebody else.
-    fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
+    let root = folder(&format!("{kind:?}"));
     for name in ["cgi-bin", "htdocs", "bin", "signs", "uploads"] {
         fs::create_dir(root.join(name)).unwrap();
         fs::set_permissions(root.join(name), fs::Permissions::from_mode(0o777)).unwrap();
@@ -128,7 +127,7 @@ fn configure(kind: Kind, root: &Path, port: u16) {
 
 /// A folder that other users may enter, named after this process. It stays, to be looked at, until
 /// another run of the tests finds that its process is gone.
-fn folder(kind: Kind) -> PathBuf {
+pub fn folder(name: &str) -> PathBuf {
     let prefix = "wsgi-cgi-tests-";
     for entry in fs::read_dir("/tmp").unwrap().flatten() {
         let name = entry.file_name().into_string().unwrap_or_default();
@@ -139,10 +138,12 @@ fn folder(kind: Kind) -> PathBuf {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
-    let name = format!("{prefix}{}-{kind:?}", std::process::id());
+    let name = format!("{prefix}{}-{name}", std::process::id());
     let folder = Path::new("/tmp").join(name);
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir(&folder).unwrap();
+    // Where root starts a server, its children are somebody else.
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
     folder
 }
 
@@ -154,7 +155,7 @@ fn tests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -270,45 +271,55 @@ fn run(kind: Kind, root: &Path, port: u16) -> Arc<AtomicBool> {
     let listener = UnixListener::bind(&socket).unwrap();
     fs::set_permissions(&socket, fs::Permissions::from_mode(0o777)).unwrap();
     for (package, program, arguments) in commands {
+        spawn(package, program, &arguments, root, &listener, &has_ended);
+    }
+    has_ended
+}
+
+/// Starts a process of a server in its folder, which ends with this one. `has_ended` becomes true when it does.
+pub fn spawn(
+    package: &str,
+    program: &str,
+    arguments: &[impl AsRef<OsStr>],
+    root: &Path,
+    input: &UnixListener,
+    has_ended: &Arc<AtomicBool>,
+) {
+    for (package, program) in [(package, program), ("util-linux", "/usr/bin/setpriv")] {
         assert!(
             Path::new(program).exists(),
             "{program} is missing: apt-get install {package}"
         );
-        let log = fs::File::options()
-            .append(true)
-            .create(true)
-            .open(root.join("stderr.log"))
-            .unwrap();
-        let setpriv = Path::new("/usr/bin/setpriv");
-        assert!(
-            setpriv.exists(),
-            "setpriv is missing: apt-get install util-linux"
-        );
-        let mut command = Command::new(setpriv);
-        // The signal comes when the thread that started it ends: that one must not.
-        command
-            .args(["--pdeathsig", "TERM", "--", program])
-            .args(arguments)
-            .env_clear()
-            .env(
-                "PATH",
-                format!("{}/bin:/usr/sbin:/usr/bin:/bin", root.display()),
-            )
-            .stdin(OwnedFd::from(listener.try_clone().unwrap()))
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            // Apache signals its whole group when it ends.
-            .process_group(0)
-            .current_dir(root);
-        let ended = has_ended.clone();
-        let (started, is_started) = mpsc::channel();
-        thread::spawn(move || {
-            let mut child = command.spawn().unwrap();
-            started.send(()).unwrap();
-            child.wait().unwrap();
-            ended.store(true, Ordering::Relaxed);
-        });
-        is_started.recv().unwrap();
     }
-    has_ended
+    let log = fs::File::options()
+        .append(true)
+        .create(true)
+        .open(root.join("stderr.log"))
+        .unwrap();
+    let mut command = Command::new("/usr/bin/setpriv");
+    // The signal comes when the thread that started it ends: that one must not.
+    command
+        .args(["--pdeathsig", "TERM", "--", program])
+        .args(arguments)
+        .env_clear()
+        .env(
+            "PATH",
+            format!("{}/bin:/usr/sbin:/usr/bin:/bin", root.display()),
+        )
+        .env("HOME", root)
+        .stdin(OwnedFd::from(input.try_clone().unwrap()))
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        // Apache signals its whole group when it ends.
+        .process_group(0)
+        .current_dir(root);
+    let ended = has_ended.clone();
+    let (started, is_started) = mpsc::channel();
+    thread::spawn(move || {
+        let mut child = command.spawn().unwrap();
+        started.send(()).unwrap();
+        child.wait().unwrap();
+        ended.store(true, Ordering::Relaxed);
+    });
+    is_started.recv().unwrap();
 }

@@ -184,5 +184,5 @@ fn the_error_log_tells_of_its_life() {
         .without("GATEWAY_INTERFACE")
         .before(&["warm", "start"])
         .done();
-    told("not warmed: a socket is open");
+    told("WC071 the application is not kept warm: a socket is open");
 }

@@ -33,6 +33,9 @@ pub enum Notes {
     Nothing,
 }
 
+/// The events of processes that are started.
+pub const PROCESSES: [&str; 4] = ["subprocess.Popen", "os.fork", "os.posix_spawn", "os.system"];
+
 /// From here on, it is heard.
 pub fn begin(py: Python<'_>, notes: Notes) -> PyResult<()> {
     if notes == Notes::Files {
@@ -130,6 +133,7 @@ fn hear(event: &Bound<'_, PyString>, arguments: &Bound<'_, PyAny>) {
         | "sqlite3.connect"
         | "tempfile.mkdtemp"
         | "tempfile.mkstemp") => remember(event.py(), name),
+        name if PROCESSES.contains(&name) => remember(event.py(), name),
         _ => {}
     }
 }
@@ -160,7 +164,7 @@ fn path(argument: Option<Bound<'_, PyAny>>) -> Option<PathBuf> {
 }
 
 /// The innermost line that is not of a library, or the outermost of all.
-fn place(py: Python<'_>) -> PyResult<String> {
+pub fn place(py: Python<'_>) -> PyResult<String> {
     let mut frame = py.import("sys")?.call_method1("_getframe", (0,))?;
     let mut found = String::new();
     while !frame.is_none() {

@@ -1,12 +1,12 @@
 //! The zygote: imports the application once, keeps spares, replaces those that took a request, and ends as soon
 //! as there is a reason to.
 
-mod audit;
+pub mod audit;
 mod children;
 mod life;
 mod memory;
 mod orders;
-mod safety;
+pub mod safety;
 mod same_process;
 mod spare;
 pub mod watch;
@@ -21,6 +21,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use contract::codes::Code;
 use contract::descriptors::adopt;
 use contract::report::{self, Failure};
 use contract::warm::{Init, LOCK, Mode, ORDERS, REASON, REASON_LIFE, REQUESTS, Start};
@@ -114,10 +115,8 @@ fn live_alone(py: Python<'_>, start: &Start, lock: OwnedFd) -> PyResult<()> {
         // What is over soon is written as if some time had passed.
         file.set_modified(SystemTime::now() - age)
     });
-    report::tell_line(
-        &format!("not warmed: {why}\n"),
-        start.job.error_log.as_deref(),
-    );
+    let failure = Failure::new(Code::NOT_WARMED, why);
+    report::tell_line(&format!("{failure}\n"), start.job.error_log.as_deref());
     Ok(())
 }
 
@@ -173,7 +172,7 @@ fn prepare<'py>(py: Python<'py>, start: &Start) -> Result<Imported<'py>, NotNow>
         ),
         Mode::Attached | Mode::SameProcess => None,
     };
-    let mut own: HashSet<RawFd> = safety::open_descriptors().collect();
+    let mut own: HashSet<RawFd> = safety::open_descriptors();
     let imported = import(py, start);
     if let Some(watchdog) = watchdog {
         watchdog.clear(py);

@@ -18,14 +18,18 @@ const WRITABLE: u32 = 0o3;
 const APPEND: u32 = 0o2000;
 
 /// The descriptors that are open, from 3 up.
-pub fn open_descriptors() -> impl Iterator<Item = RawFd> {
+pub fn open_descriptors() -> HashSet<RawFd> {
     let entries = fs::read_dir("/proc/self/fd")
         .into_iter()
         .flatten()
         .flatten();
-    entries
+    let mut found: HashSet<RawFd> = entries
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .filter(|number| *number > 2)
+        .collect();
+    // The one that this folder was read by is closed: its number is the next one's.
+    found.retain(|number| fs::read_link(format!("/proc/self/fd/{number}")).is_ok());
+    found
 }
 
 /// Why this process may not be forked; one line for each reason. `own` are its descriptors that are known.

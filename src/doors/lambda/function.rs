@@ -26,6 +26,7 @@ use crate::cli::Refusal;
 use crate::doors::template::Template;
 use crate::gateway;
 use crate::plan::{Isolation, LambdaPlan, Sending};
+use crate::record::{self, Case};
 use crate::runner::Request;
 
 /// The platform's time is over so much later than ours: the stack is shown, and 504 is sent.
@@ -164,9 +165,15 @@ impl Function {
         let body = in_memory(&asked.body)?;
         let (stdout, writes) = io::pipe()?;
         let request = &mut asked.request;
+        let mut told = None;
         let served = self.home.serve(request, body, writes.into(), |taken| {
-            worker::collect(taken, stdout, deadline, response::LIMIT)
+            worker::collect(taken, stdout, deadline, response::LIMIT, &mut told)
         })?;
+        let failed = match &served {
+            Ok(Collected::Failed(failure)) | Err(failure) => Some(failure),
+            Ok(_) => None,
+        };
+        keep(request, &asked.body, told.as_ref().or(failed));
         let failure = match served {
             Ok(Collected::Whole(answer)) => return self.send(asked.shape, &answer, sink),
             Ok(Collected::TooLarge) => {
@@ -190,8 +197,11 @@ impl Function {
         let (stdout, writes) = io::pipe()?;
         let mut stream = Stream::new(api, id);
         let request = &mut asked.request;
+        let mut told = None;
         let served = self.home.serve(request, body, writes.into(), |taken| {
-            worker::read(taken, stdout, deadline, |piece| stream.add(piece))
+            worker::read(taken, stdout, deadline, &mut told, |piece| {
+                stream.add(piece)
+            })
         })?;
         let failure = match served {
             Ok(ended) => stream.failure(ended),
@@ -200,6 +210,7 @@ impl Function {
         if let Some(failure) = &failure {
             tell(failure, request);
         }
+        keep(request, &asked.body, told.as_ref().or(failure.as_ref()));
         match stream.end(failure)? {
             None => Ok(()),
             Some((failure, sink)) => self.send(asked.shape, &page(&failure, request), sink),
@@ -274,6 +285,20 @@ fn told_of(request: &Request) -> told::Asked<'_> {
 fn tell(failure: &Failure, request: &Request) {
     let log = request.job.error_log.as_deref();
     told::tell(failure, &told_of(request).label(), log);
+}
+
+/// Where `--record` wants it.
+fn keep(request: &Request, body: &[u8], failure: Option<&Failure>) {
+    if let (Some(folder), Some(failure)) = (&request.record, failure) {
+        let case = Case {
+            failure,
+            variables: &request.job.environment,
+            body: &record::Body::of_bytes(body),
+            application: record::application(&request.job),
+            interpreter: &request.job.interpreter,
+        };
+        record::keep(folder, &case, request.job.error_log.as_deref());
+    }
 }
 
 fn page(failure: &Failure, request: &Request) -> Vec<u8> {

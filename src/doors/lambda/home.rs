@@ -55,11 +55,12 @@ impl Home {
             Begun::Ready(resident) => Some(resident),
             Begun::Failed(failure) => return Err(failure),
             Begun::NotForkable(reason) => {
-                let text = format!(
+                let reason = format!(
                     "the application cannot be forked, so each event imports it anew (slow; --same-process lets one \
-                     process answer all of them):\n{reason}\n"
+                     process answer all of them):\n{reason}"
                 );
-                report::tell_line(&text, None);
+                let failure = Failure::new(Code::NOT_WARMED, reason);
+                report::tell_line(&format!("{failure}\n"), None);
                 // Only a process of one thread may start others.
                 self.concurrency = 1;
                 None

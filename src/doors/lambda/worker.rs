@@ -61,9 +61,10 @@ pub fn collect(
     stdout: PipeReader,
     deadline: Option<Instant>,
     limit: usize,
+    told: &mut Option<Failure>,
 ) -> io::Result<Collected> {
     let mut answer = Vec::new();
-    let ended = read(taken, stdout, deadline, |piece| {
+    let ended = read(taken, stdout, deadline, told, |piece| {
         answer.extend_from_slice(piece);
         Ok(match answer.len() > limit {
             true => Wanted::Nothing,
@@ -93,11 +94,13 @@ pub fn is_whole(answer: &[u8]) -> bool {
     head.content_length == Some((answer.len() - length) as u64)
 }
 
-/// Reads the response from `stdout` piece by piece, until its process says how the request ended.
+/// Reads the response from `stdout` piece by piece, until its process says how the request ended; `told` gets what
+/// it has told of a failure.
 pub fn read(
     taken: &Taken<'_>,
     stdout: PipeReader,
     deadline: Option<Instant>,
+    told: &mut Option<Failure>,
     mut take: impl FnMut(&[u8]) -> io::Result<Wanted>,
 ) -> io::Result<Ended> {
     let mut piece = [0; PIECE];
@@ -123,7 +126,7 @@ pub fn read(
     let ended = loop {
         match wait_for(taken, output.as_ref(), deadline)? {
             Some(Ready::Output) => read_piece(&mut output)?,
-            Some(Ready::Word) => break word(taken),
+            Some(Ready::Word) => break word(taken, told),
             None => return Ok(Ended::Dead(end_late(taken))),
         }
     };
@@ -140,10 +143,15 @@ pub fn read(
 }
 
 /// What the process says of its request, or why it says nothing.
-fn word(taken: &Taken<'_>) -> Ended {
+fn word(taken: &Taken<'_>, told: &mut Option<Failure>) -> Ended {
     match Ending::read(&mut taken.control()) {
-        Ok(ending) if ending.outcome == Outcome::Complete => Ended::Complete,
-        Ok(_) => Ended::Cut,
+        Ok(ending) => {
+            *told = ending.failure;
+            match ending.outcome {
+                Outcome::Complete => Ended::Complete,
+                _ => Ended::Cut,
+            }
+        }
         Err(_) => {
             let death = taken.death(Instant::now() + MOMENT);
             Ended::Dead(died(death, Progress::Running, "its process"))

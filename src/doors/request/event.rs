@@ -10,6 +10,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use contract::codes::Code;
 use contract::outcome::Outcome;
 use contract::report::{self, Failure};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -25,6 +26,9 @@ use crate::http::Fields;
 struct Given {
     #[serde(rename = "$schema", default)]
     _schema: Option<String>,
+    /// What `--record` has noted of a request that failed.
+    #[serde(rename = "record", default)]
+    _record: IgnoredAny,
     #[serde(default = "get")]
     method: String,
     #[serde(default = "root")]

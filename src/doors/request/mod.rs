@@ -2,13 +2,13 @@
 //! start it.
 
 mod answer;
-mod asked;
-mod child;
+pub mod asked;
+pub mod child;
 mod compare;
 mod environ;
 mod event;
 mod form;
-mod timing;
+pub mod timing;
 
 use std::ffi::OsString;
 use std::io;

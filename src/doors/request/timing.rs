@@ -35,10 +35,15 @@ const PARTS: [(&str, &str); 7] = [
 type Times = [Duration; PARTS.len()];
 
 /// An import, as `python -X importtime` tells it.
-struct Import {
-    own: u64,
-    cumulative: u64,
-    name: String,
+pub struct Import {
+    /// Alone, in microseconds.
+    pub own: u64,
+    /// With what it imports.
+    pub cumulative: u64,
+    /// Of the module.
+    pub name: String,
+    /// How many imports it is part of.
+    pub depth: usize,
 }
 
 /// One request: the response where it always goes, the times on stderr.
@@ -154,18 +159,20 @@ fn read_imports(errors: impl Read) -> Vec<Import> {
     imports
 }
 
-/// `import time:       123 |        456 |   package.module`
-fn import(line: &str) -> Option<Result<Import, ()>> {
+/// `import time:       123 |        456 |   package.module`; None for another line, an error for the heading.
+pub fn import(line: &str) -> Option<Result<Import, ()>> {
     let rest = line.strip_prefix("import time:")?;
-    let mut columns = rest.split('|').map(str::trim);
+    let mut columns = rest.split('|');
     let (own, cumulative, name) = (columns.next()?, columns.next()?, columns.next()?);
-    let (Ok(own), Ok(cumulative)) = (own.parse(), cumulative.parse()) else {
+    let (Ok(own), Ok(cumulative)) = (own.trim().parse(), cumulative.trim().parse()) else {
         return Some(Err(()));
     };
     Some(Ok(Import {
         own,
         cumulative,
-        name: name.to_owned(),
+        name: name.trim().to_owned(),
+        // One blank, then two for each.
+        depth: (name.len() - name.trim_start().len()) / 2,
     }))
 }
 

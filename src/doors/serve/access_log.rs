@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
+use crate::doors::self_test::without_token;
 use crate::plan::LogFormat;
 
 /// Kept for an error page.
@@ -77,7 +78,7 @@ impl AccessLog {
             .status
             .map_or("-".to_owned(), |status| status.to_string());
         let milliseconds = entry.time.as_secs_f64() * 1000.0;
-        let target = text(entry.target);
+        let target = without_token(&text(entry.target));
         let line = match self.format {
             LogFormat::Text => format!(
                 "#{} {} {target} {} {} bytes {milliseconds:.1} ms\n",

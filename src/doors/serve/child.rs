@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use contract::handover::Ending;
+use contract::outcome::Outcome;
 use contract::report::Failure;
 use contract::warm::Death;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
@@ -88,7 +89,7 @@ enum Process {
 #[derive(Clone, Copy)]
 enum Report {
     /// By its own word.
-    Ended(Ending),
+    Ended(Outcome),
     /// By its zygote's, if that could say it.
     Died(Option<Death>),
 }
@@ -197,7 +198,7 @@ impl Child {
         }
         match self.report()? {
             // As the program itself would end.
-            Report::Ended(ending) => Some(exited(ending.outcome.exit_status())),
+            Report::Ended(outcome) => Some(exited(outcome.exit_status())),
             Report::Died(Some(Death::Exited(code))) => Some(exited(code)),
             Report::Died(Some(Death::Signalled(number))) => {
                 Some(ExitStatus::from_raw(number.into()))
@@ -219,7 +220,7 @@ impl Child {
                 .then(|| Ending::read(&mut handed.control).ok())
                 .flatten();
             *report = match told {
-                Some(ending) => Some(Report::Ended(ending)),
+                Some(ending) => Some(Report::Ended(ending.outcome)),
                 None if has_ended => {
                     let death = handed.worker.death(Instant::now() + MOMENT);
                     Some(Report::Died(death))

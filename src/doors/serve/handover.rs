@@ -37,6 +37,13 @@ pub fn hand_over(
     let Ok(request) = cgi::request(script.arguments.clone(), environment) else {
         return Ok(Err((slot, "the request cannot be prepared".to_owned())));
     };
+    if request.record.is_some() {
+        // It keeps the request's body, and writes the file.
+        return Ok(Err((
+            slot,
+            "--record wants a process for each request".to_owned(),
+        )));
+    }
     let seat = Seat::of(&request, &script.directory);
     let folder = request.chdir.as_deref().unwrap_or(&script.directory);
     let folder = open_folder(folder)?;

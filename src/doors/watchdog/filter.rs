@@ -2,8 +2,9 @@
 
 use std::io::{self, PipeReader, Read, Write};
 
+use contract::codes::Code;
 use contract::outcome::Outcome;
-use contract::report;
+use contract::report::{self, Failure};
 use rustix::process::{Pid, WaitOptions, waitpid};
 use rustix::stdio;
 
@@ -102,10 +103,9 @@ fn judge(response: &CgiResponse) -> Outcome {
     }
     if !missed.is_empty() {
         let missed = missed.join(", ");
-        report::tell_line(
-            &format!("the classic watchdog cannot tell {missed}: of-watchdog's HTTP mode can\n"),
-            None,
-        );
+        let reason = format!("it cannot tell {missed}: of-watchdog's HTTP mode can");
+        let failure = Failure::new(Code::NOT_TOLD, reason);
+        report::tell_line(&format!("{failure}\n"), None);
     }
     match head.status {
         500.. => Outcome::ApplicationFailed,

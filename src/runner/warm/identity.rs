@@ -176,6 +176,11 @@ pub fn of_deployment(
     environment.iter().filter(|(name, _)| !is_of_request(name))
 }
 
+/// Those that are.
+pub fn of_request(environment: &[(Vec<u8>, Vec<u8>)]) -> impl Iterator<Item = &(Vec<u8>, Vec<u8>)> {
+    environment.iter().filter(|(name, _)| is_of_request(name))
+}
+
 fn is_of_request(name: &[u8]) -> bool {
     let is_one = |names: &[&str]| names.iter().any(|one| one.as_bytes() == name);
     let is_in_family = FAMILIES

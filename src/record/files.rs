@@ -1,0 +1,74 @@
+//! The folder of `--record`: whole files, for one user only, and not too many.
+
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// So many files are kept: the newest.
+const FILES: usize = 100;
+
+/// Writes what `record` makes to a file named by time, code and process. `root` is the folder that visitors see, or
+/// empty.
+pub fn write(
+    folder: &Path,
+    root: &[u8],
+    time: &str,
+    code: &str,
+    record: impl FnOnce() -> Value,
+) -> io::Result<PathBuf> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let folder = folder.canonicalize()?;
+    let root = Path::new(OsStr::from_bytes(root)).canonicalize();
+    if root.is_ok_and(|root| folder.starts_with(root)) {
+        let reason = "it lies below the document root, so visitors could read it";
+        return Err(io::Error::other(reason));
+    }
+    let time = time.replace(['-', ':'], "");
+    let name = format!("{time}-{code}-{}.json", std::process::id());
+    let file = folder.join(&name);
+    // Whoever looks at the folder sees whole files only.
+    let unfinished = folder.join(format!("{name}.part"));
+    let text = serde_json::to_string_pretty(&record())?;
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&unfinished)
+        .and_then(|mut new| writeln!(new, "{text}"))
+        .and_then(|()| fs::rename(&unfinished, &file));
+    if let Err(error) = written {
+        let _ = fs::remove_file(&unfinished);
+        return Err(error);
+    }
+    remove_old(&folder);
+    Ok(file)
+}
+
+/// Their names sort by time. Files of others are left alone.
+fn remove_old(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    let is_ours = |name: &str| {
+        let is_ended = name.ends_with(".json") || name.ends_with(".json.part");
+        is_ended && name.starts_with(|first: char| first.is_ascii_digit()) && name.contains("Z-WC")
+    };
+    let mut names: Vec<_> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| is_ours(name))
+        .collect();
+    names.sort();
+    let old = names.len().saturating_sub(FILES);
+    for name in names.iter().take(old) {
+        let _ = fs::remove_file(folder.join(name));
+    }
+}

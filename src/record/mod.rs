@@ -1,0 +1,264 @@
+//! `--record`: a request that failed, as a file that `wsgi-cgi request --event` takes, without its secrets.
+
+mod files;
+mod forms;
+mod mask;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime};
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use contract::codes::Code;
+use contract::handover::{BodyLength, Job, Source};
+use contract::report::{self, Failure};
+use serde_json::{Map, Value, json};
+
+use self::mask::Masks;
+use crate::gateway::event::encode_path;
+use crate::plan::Settings;
+use crate::runner::spool::spool;
+use crate::runner::warm::{of_deployment, of_request};
+
+/// More of a body is not kept, in bytes.
+const BODY_LIMIT: usize = 1 << 20;
+
+/// What shells leave in every environment.
+const OF_SHELLS: [&[u8]; 4] = [b"PWD", b"OLDPWD", b"SHLVL", b"_"];
+
+/// A request, and how it failed.
+pub struct Case<'a> {
+    /// What was told of it.
+    pub failure: &'a Failure,
+    /// Meta-variables and the deployment's own.
+    pub variables: &'a [(Vec<u8>, Vec<u8>)],
+    /// Its body, up to a limit.
+    pub body: &'a Body,
+    /// What was to run; empty where that was not found out.
+    pub application: String,
+    /// The interpreter, and why; empty likewise.
+    pub interpreter: &'a str,
+}
+
+impl Case<'_> {
+    fn variable(&self, name: &str) -> &[u8] {
+        let found = self
+            .variables
+            .iter()
+            .find(|(key, _)| key == name.as_bytes());
+        found.map_or(b"", |(_, value)| value)
+    }
+}
+
+/// The beginning of a body, and how long it is.
+#[derive(Default)]
+pub struct Body {
+    kept: Vec<u8>,
+    length: u64,
+}
+
+impl Body {
+    /// Of what is in memory.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self {
+            kept: bytes[..bytes.len().min(BODY_LIMIT)].to_vec(),
+            length: bytes.len() as u64,
+        }
+    }
+
+    /// Of a file, wherever it is being read.
+    pub fn of_file(file: &File) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        let mut kept = Vec::new();
+        From(file, 0)
+            .take(BODY_LIMIT as u64)
+            .read_to_end(&mut kept)?;
+        Ok(Self { kept, length })
+    }
+}
+
+/// Reads a file from here, and leaves its own position alone.
+struct From<'a>(&'a File, u64);
+
+impl Read for From<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read_at(buffer, self.1)?;
+        self.1 += count as u64;
+        Ok(count)
+    }
+}
+
+/// Keeps one request in this process, if it fails.
+pub struct Keeper {
+    folder: PathBuf,
+    body: Option<File>,
+    application: String,
+    interpreter: String,
+    error_log: Option<PathBuf>,
+}
+
+impl Keeper {
+    /// For the request on descriptor 0, if `--record` is set: its body becomes a file. Fails with `TimedOut` where
+    /// that takes longer than the request may.
+    pub fn of(settings: &Settings, length: BodyLength) -> io::Result<Option<Self>> {
+        let Some(folder) = settings.record.clone() else {
+            return Ok(None);
+        };
+        let deadline = settings.timeout.map(|limit| Instant::now() + limit);
+        Ok(Some(Self {
+            folder,
+            body: spool(length, deadline)?,
+            application: String::new(),
+            interpreter: String::new(),
+            error_log: settings.error_log.clone(),
+        }))
+    }
+
+    /// Notes what is to run.
+    #[must_use]
+    pub fn running(mut self, job: &Job) -> Self {
+        self.application = application(job);
+        self.interpreter.clone_from(&job.interpreter);
+        self
+    }
+
+    /// Keeps the request, which failed.
+    pub fn keep(&self, failure: &Failure, variables: &[(Vec<u8>, Vec<u8>)]) {
+        let body = self.body.as_ref().map(Body::of_file);
+        let case = Case {
+            failure,
+            variables,
+            // What cannot be read is told by its absence.
+            body: &body.and_then(Result::ok).unwrap_or_default(),
+            application: self.application.clone(),
+            interpreter: &self.interpreter,
+        };
+        keep(&self.folder, &case, self.error_log.as_deref());
+    }
+}
+
+/// What a job runs.
+pub fn application(job: &Job) -> String {
+    match &job.source {
+        Source::File(file) => file.display().to_string(),
+        Source::Module { name, .. } => name.clone(),
+    }
+}
+
+/// Keeps it in this folder, and says so in the log, or why not. A client's fault is not kept.
+pub fn keep(folder: &Path, case: &Case<'_>, error_log: Option<&Path>) {
+    if !case.failure.code.entry().status.starts_with('5') {
+        return;
+    }
+    let now = SystemTime::now();
+    let time = humantime::format_rfc3339_micros(now).to_string();
+    let root = case.variable("DOCUMENT_ROOT");
+    let code = case.failure.code.entry().code;
+    let written = files::write(folder, root, &time, code, || record(case, &time));
+    let text = match written {
+        Ok(file) => {
+            let file = file.display();
+            let application = match case.application.as_str() {
+                "" => "APP",
+                known => known,
+            };
+            format!("recorded: wsgi-cgi request --event {file} {application}\n")
+        }
+        Err(error) => {
+            let reason = format!("{}: {error}", folder.display());
+            format!("{}\n", Failure::new(Code::NOT_RECORDED, reason))
+        }
+    };
+    report::tell_line(&text, error_log);
+}
+
+/// The event, with what is known of the failure beside it.
+fn record(case: &Case<'_>, time: &str) -> Value {
+    let mut masks = Masks::of(of_deployment(case.variables));
+    let (mut variables, mut inexact) = (Map::new(), Vec::new());
+    for (name, value) in requested(case.variables) {
+        let name = String::from_utf8_lossy(name).into_owned();
+        let value = masks.variable(&name, value);
+        match String::from_utf8(value) {
+            Ok(text) => drop(variables.insert(name, text.into())),
+            // The path has them all.
+            Err(_) if name == "PATH_INFO" => {}
+            Err(_) => inexact.push(name),
+        }
+    }
+    let content_type = String::from_utf8_lossy(case.variable("CONTENT_TYPE")).into_owned();
+    let query = masks.variable("QUERY_STRING", case.variable("QUERY_STRING"));
+    let body = forms::masked(&mut masks, &content_type, &case.body.kept);
+    // Now all of them are known.
+    let Value::Object(mut whole) = json!({
+        "method": String::from_utf8_lossy(case.variable("REQUEST_METHOD")),
+        "path": path(case.variable("PATH_INFO"), &query),
+    }) else {
+        return Value::Null;
+    };
+    for value in variables.values_mut() {
+        if let Some(text) = value.as_str() {
+            *value = masks.scrubbed(text).into();
+        }
+    }
+    whole.insert("variables".into(), variables.into());
+    if case.body.length > 0 {
+        let (key, text) = match str::from_utf8(&body) {
+            Ok(text) => ("body", masks.scrubbed(text)),
+            Err(_) => ("body_base64", BASE64_STANDARD.encode(&body)),
+        };
+        whole.insert(key.into(), text.into());
+    }
+    let mut notes = json!({
+        "time": time,
+        "code": case.failure.code.entry().code,
+        "message": masks.scrubbed(&case.failure.to_string()),
+        "detail": masks.scrubbed(&case.failure.detail),
+        "application": case.application,
+        "interpreter": case.interpreter,
+        "version": env!("CARGO_PKG_VERSION"),
+        "masked": masks.names(),
+    });
+    if let Some(notes) = notes.as_object_mut() {
+        if case.body.length > case.body.kept.len() as u64 {
+            notes.insert("body_cut_from".into(), case.body.length.into());
+        }
+        if !inexact.is_empty() {
+            notes.insert("left_out".into(), inexact.into());
+        }
+    }
+    whole.insert("record".into(), notes);
+    Value::Object(whole)
+}
+
+/// What the client and the server said. The event makes a CONTENT_LENGTH of its own, and Apache repeats the
+/// deployment's variables as REDIRECT_ ones.
+fn requested(variables: &[(Vec<u8>, Vec<u8>)]) -> impl Iterator<Item = &(Vec<u8>, Vec<u8>)> {
+    let is_deployed = |name: &[u8]| of_deployment(variables).any(|(known, _)| known == name);
+    of_request(variables).filter(move |(name, _)| {
+        let mut plain = name.as_slice();
+        while let Some(rest) = plain.strip_prefix(b"REDIRECT_") {
+            plain = rest;
+        }
+        name != b"CONTENT_LENGTH" && !OF_SHELLS.contains(&name.as_slice()) && !is_deployed(plain)
+    })
+}
+
+/// As a client would write it.
+fn path(path_info: &[u8], query: &[u8]) -> String {
+    let slash: &[u8] = if path_info.starts_with(b"/") {
+        b""
+    } else {
+        b"/"
+    };
+    let path = encode_path(&[slash, path_info].concat());
+    let query = query.iter().map(|byte| match byte {
+        b'!'..=b'~' if *byte != b'#' => char::from(*byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    });
+    let query: String = query.collect();
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("{}{mark}{query}", String::from_utf8_lossy(&path))
+}

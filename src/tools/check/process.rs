@@ -1,0 +1,106 @@
+//! A process that is read to its end, or ended at a deadline.
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use rustix::process::{Pid, PidfdFlags, geteuid, pidfd_open};
+
+use super::user::User;
+use crate::cgi::meta_variables::OTHER_USER;
+use crate::wait;
+
+/// Of an output, more is not read.
+const MOST: usize = 16 << 20;
+
+/// What is left of a process.
+pub struct Done {
+    /// Its standard output.
+    pub output: Vec<u8>,
+    /// Its standard error.
+    pub errors: Vec<u8>,
+    /// It was ended at the deadline.
+    pub is_late: bool,
+}
+
+/// This program, for somebody else: only root can do that.
+fn is_possible(user: Option<&User>) -> Option<&User> {
+    user.filter(|_| geteuid().is_root())
+}
+
+/// A process of this user; [`kind`] has to be set in its environment.
+pub fn command(program: &Path, user: Option<&User>) -> Command {
+    let Some(user) = is_possible(user) else {
+        return Command::new(program);
+    };
+    let groups: Vec<_> = user.groups.iter().map(u32::to_string).collect();
+    let mut command = Command::new("/proc/self/exe");
+    command
+        .arg(user.uid.to_string())
+        .arg(groups.join(","))
+        .arg(program);
+    command
+}
+
+/// The value of SERVE_CHILD for it.
+pub fn kind(kind: &str, user: Option<&User>) -> String {
+    match is_possible(user) {
+        Some(_) => format!("{OTHER_USER}{kind}"),
+        None => kind.to_owned(),
+    }
+}
+
+/// Runs it; its standard input has been set.
+pub fn run(mut command: Command, deadline: Instant) -> io::Result<Done> {
+    // A file: who keeps it open afterwards keeps nobody waiting.
+    let mut errors = tempfile::tempfile()?;
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(errors.try_clone()?)
+        .spawn()?;
+    let output = read(&mut child, deadline);
+    let is_late = !ends(&mut child, deadline);
+    if is_late {
+        // What it started is tied to it.
+        child.kill()?;
+        child.wait()?;
+    }
+    Ok(Done {
+        output: output?,
+        errors: whole(&mut errors)?,
+        is_late,
+    })
+}
+
+fn read(child: &mut Child, deadline: Instant) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let Some(mut output) = child.stdout.take() else {
+        return Ok(bytes);
+    };
+    let mut piece = vec![0; 64 << 10];
+    while bytes.len() < MOST && wait::readable(&output, Some(deadline))? {
+        match output.read(&mut piece)? {
+            0 => break,
+            count => bytes.extend_from_slice(piece.get(..count).unwrap_or_default()),
+        }
+    }
+    Ok(bytes)
+}
+
+fn ends(child: &mut Child, deadline: Instant) -> bool {
+    if let Ok(end) = pidfd_open(Pid::from_child(child), PidfdFlags::empty())
+        && !wait::readable(&end, Some(deadline)).unwrap_or(false)
+    {
+        return false;
+    }
+    child.wait().is_ok()
+}
+
+fn whole(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

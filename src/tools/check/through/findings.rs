@@ -1,0 +1,312 @@
+//! What was seen, judged: the process. The request and the response stand in `exchange`.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+
+use super::facts::{Answers, Limits, Process, Told};
+use super::report::{Place, Report};
+use super::server::{Need, Server, Traits};
+
+/// A Python process with a framework and a database driver has hardly room in less.
+const LEAST_MEMORY: u64 = 512 << 20;
+const LEAST_PROCESSES: u64 = 20;
+const LEAST_FILES: u64 = 64;
+const LEAST_CPU: u64 = 10;
+
+/// More is no limit for anybody.
+const MANY: u64 = 1 << 40;
+
+/// Variables that servers set themselves; any other one comes from somebody's configuration.
+const SERVERS_OWN: [&str; 22] = [
+    "AUTH_TYPE",
+    "CONTENT_LENGTH",
+    "CONTENT_TYPE",
+    "CONTEXT_DOCUMENT_ROOT",
+    "CONTEXT_PREFIX",
+    "DOCUMENT_ROOT",
+    "DOCUMENT_URI",
+    "FCGI_ROLE",
+    "GATEWAY_INTERFACE",
+    "HTTPS",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "PATH",
+    "PATH_INFO",
+    "PATH_TRANSLATED",
+    "PWD",
+    "QUERY_STRING",
+    "SCRIPT_FILENAME",
+    "SCRIPT_NAME",
+    "SHLVL",
+    "UNIQUE_ID",
+    "WSGI_CGI_SERVE_CHILD",
+];
+const SERVERS_OWN_BEGIN: [&str; 8] = [
+    "GEOIP_",
+    "HTTP_",
+    "REDIRECT_",
+    "REMOTE_",
+    "REQUEST_",
+    "SCRIPT_UR",
+    "SERVER_",
+    "SSL_",
+];
+
+/// The lines for the server's configuration.
+pub fn lines(server: Server, need: Need) -> Vec<(Place, String)> {
+    server
+        .lines(need)
+        .iter()
+        .map(|line| (Place::Server, (*line).to_owned()))
+        .collect()
+}
+
+/// The server, by what the process was given.
+pub fn server(process: &Process, told: &Told) -> Server {
+    Server::of(&Traits {
+        software: value(told, "SERVER_SOFTWARE"),
+        parent: process.parent.clone().unwrap_or_default(),
+        is_shared: process.is_shared,
+    })
+}
+
+/// A variable's value, empty where it is unknown.
+pub fn value(told: &Told, name: &str) -> String {
+    told.environment
+        .get(name)
+        .cloned()
+        .flatten()
+        .unwrap_or_default()
+}
+
+/// Adds what there is to say of the server.
+pub fn add_server(report: &mut Report, server: Server, told: &Told, answers: &Answers) {
+    let software = value(told, "SERVER_SOFTWARE");
+    let software = if software.is_empty() {
+        "it does not tell its name"
+    } else {
+        &software
+    };
+    report.fact(
+        "server",
+        "server",
+        format!("{} ({software})", server.name()),
+    );
+    let seen = answers
+        .reply("process")
+        .and_then(|reply| reply.field("server"))
+        .unwrap_or_default();
+    if let Some(front) = in_front(software, seen) {
+        report.note(
+            "server",
+            "in front of it",
+            front,
+            "what is seen of requests and responses is what both make of them",
+        );
+    }
+    if let Some(moved) = answers
+        .get("process")
+        .and_then(|answer| answer.moved.as_deref())
+    {
+        report.fact("server", "redirect", format!("to {moved}, which was asked"));
+    }
+    report.fact("server", "timeout", server.timeout());
+}
+
+/// Another server's name in the response.
+fn in_front<'a>(software: &str, seen: &'a str) -> Option<&'a str> {
+    let name = |text: &str| {
+        text.split(['/', ' '])
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase()
+    };
+    (!seen.is_empty() && name(seen) != name(software)).then_some(seen)
+}
+
+/// Adds what there is to say of the process.
+pub fn add_process(report: &mut Report, server: Server, process: &Process, told: &Told) {
+    let users = names("/etc/passwd");
+    let name = |user: u32| {
+        users
+            .get(&user)
+            .map_or(format!("user {user}"), |name| format!("{name} ({user})"))
+    };
+    let is_owner = process.user == process.owner;
+    let whose = match is_owner {
+        true => "the application's owner".to_owned(),
+        false => format!("the application belongs to {}", name(process.owner)),
+    };
+    let user = format!("{}, group {}; {whose}", name(process.user), process.group);
+    match (process.user, is_owner) {
+        (0, _) => report.note(
+            "process",
+            "user",
+            user,
+            "as root, a mistake in the application is one in the whole system",
+        ),
+        (_, true) => report.fact(
+            "process",
+            "user",
+            format!("{user}: suexec, or a server of its own"),
+        ),
+        (_, false) => report.fact("process", "user", user),
+    }
+    add_descriptors(report, server, process);
+    add_environment(report, told);
+    report.fact(
+        "process",
+        "working folder",
+        process
+            .folder
+            .clone()
+            .unwrap_or_else(|| "unknown".to_owned()),
+    );
+    let mask = format!("{:03o}", process.umask);
+    match process.umask & 0o002 {
+        0 => report.note(
+            "process",
+            "umask",
+            mask,
+            "every user of the host may write to files that the application makes",
+        ),
+        _ => report.fact("process", "umask", mask),
+    }
+    add_limits(report, &process.limits);
+    match process.is_noexec {
+        true => report.note(
+            "process",
+            "file system",
+            "noexec",
+            "a script there is started by nobody: only a handler (Action, cgi.assign) runs it",
+        ),
+        false => report.fact("process", "file system", "programs can be executed there"),
+    }
+}
+
+fn add_descriptors(report: &mut Report, server: Server, process: &Process) {
+    let kind = |number: usize| process.descriptors[number].as_deref().unwrap_or("closed");
+    let streams = match process.is_shared {
+        true => format!("0 and 1: one socket; 2: {}", kind(2)),
+        false => format!("0: {}; 1: {}; 2: {}", kind(0), kind(1), kind(2)),
+    };
+    report.fact("process", "descriptors", streams);
+    if !process.more_descriptors.is_empty() {
+        let more = format!(
+            "{}; closed before the application starts",
+            process.more_descriptors.join(", ")
+        );
+        report.fact("process", "more of them", more);
+    }
+    let look = format!("look for \"self-test {}\"", process.name);
+    match (kind(2), &process.stderr_file) {
+        ("/dev/null" | "closed", _) => {
+            let mut lines = lines(server, Need::Stderr);
+            lines.push((
+                Place::Application,
+                "# wsgi-cgi: error-log=error.log".to_owned(),
+            ));
+            report.change(
+                ("process", "stderr"),
+                "lost",
+                "the application's complaints reach nobody; keep the error log outside of the document root",
+                lines,
+            );
+        }
+        (_, Some(file)) => {
+            let may = if File::open(file).is_ok() {
+                "which you can read"
+            } else {
+                "which you may not read"
+            };
+            report.good(
+                "process",
+                "stderr",
+                format!("kept in {file}, {may}; {look}"),
+            );
+        }
+        _ => report.good(
+            "process",
+            "stderr",
+            format!("goes to {}; {look}", server.log()),
+        ),
+    }
+}
+
+fn add_environment(report: &mut Report, told: &Told) {
+    let path = value(told, "PATH");
+    match path.is_empty() {
+        true => report.note(
+            "process",
+            "PATH",
+            "none",
+            "#!/usr/bin/env finds programs in /bin and /usr/bin only: name wsgi-cgi in full on the #! line",
+        ),
+        false => report.fact("process", "PATH", path),
+    }
+    let is_own = |name: &str| {
+        SERVERS_OWN.contains(&name)
+            || SERVERS_OWN_BEGIN
+                .iter()
+                .any(|begin| name.starts_with(begin))
+    };
+    let others: Vec<_> = told
+        .environment
+        .keys()
+        .filter(|name| !is_own(name))
+        .map(String::as_str)
+        .collect();
+    match others.is_empty() {
+        true => report.fact(
+            "process",
+            "your variables",
+            "none: either none is set, or suexec drops them; settings in the script (# wsgi-cgi: …) always arrive",
+        ),
+        false => report.fact("process", "your variables", format!("arrive: {}", others.join(", "))),
+    }
+}
+
+fn add_limits(report: &mut Report, limits: &Limits) {
+    let low = |limit: Option<u64>, least: u64| limit.is_some_and(|limit| limit < least);
+    let memory = limits.memory.into_iter().chain(limits.data).min();
+    let is_low = low(memory, LEAST_MEMORY)
+        || low(limits.processes, LEAST_PROCESSES)
+        || low(limits.files, LEAST_FILES)
+        || low(limits.cpu, LEAST_CPU);
+    let number = |limit: Option<u64>| {
+        limit
+            .filter(|limit| *limit < MANY)
+            .map_or("any".to_owned(), |limit| limit.to_string())
+    };
+    let memory = memory
+        .filter(|limit| *limit < MANY)
+        .map_or("any".to_owned(), |limit| format!("{} MiB", limit >> 20));
+    let text = format!(
+        "memory {memory}, processes {}, open files {}, processor seconds {}, bytes of a file {}",
+        number(limits.processes),
+        number(limits.files),
+        number(limits.cpu),
+        number(limits.file_size),
+    );
+    match is_low {
+        true => report.note(
+            "process",
+            "limits",
+            text,
+            "that is little: large packages may fail to import (MemoryError, can't start new thread)",
+        ),
+        false => report.fact("process", "limits", text),
+    }
+}
+
+/// Names by number, of the local list of users.
+fn names(file: &str) -> BTreeMap<u32, String> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let entry = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next()?.to_owned();
+        Some((fields.nth(1)?.parse().ok()?, name))
+    };
+    // The first one of a number counts.
+    text.lines().rev().filter_map(entry).collect()
+}

@@ -1,0 +1,193 @@
+//! `wsgi-cgi check --as-cgi`: the web server's user and its bare environment.
+
+use std::fs;
+use std::os::unix::fs::chown;
+
+use super::checked::{Folder, Found, GOOD, mode};
+use crate::support::{PROGRAM, copy_program};
+
+/// Debian's.
+const USER: &str = "www-data";
+
+/// It tells as whom it runs, with which variables, and where.
+const TELLING: &str = "\
+import os
+wanted = open('wanted').read() if os.path.exists('wanted') else None
+state = f'{os.getuid()} {os.getgroups()} {sorted(set(os.environ) & {\"HOME\", \"LANG\", \"PATH\", \"SECRET\"})}'
+if state != wanted:
+    raise RuntimeError(state)
+";
+
+/// A folder with a copy of the program where everybody reaches it: a checkout may lie in somebody's home.
+fn folder(application: &str) -> Option<Folder> {
+    let is_root = rustix::process::geteuid().is_root();
+    is_root.then(|| {
+        let folder = Folder::with(&[("app.py", &format!("{application}{GOOD}"))]);
+        fs::create_dir(folder.path("bin")).unwrap();
+        copy_program(PROGRAM.as_ref(), &folder.path("bin/wsgi-cgi"));
+        mode(&folder.path("bin/wsgi-cgi"), 0o755);
+        folder
+    })
+}
+
+fn check(folder: &Folder, words: &[&str]) -> Found {
+    let run = folder.run(&[words, &["app.py"]].concat());
+    let run = run
+        .variable("HOME", "/root")
+        .variable("SECRET", "x")
+        .variable("LANG", "C.UTF-8");
+    Found::by(&run.program(folder.path("bin/wsgi-cgi")))
+}
+
+#[test]
+fn a_request_runs_as_the_web_servers_user_in_its_environment() {
+    let Some(folder) = folder(TELLING) else {
+        return;
+    };
+    for (words, state) in [
+        (&["--as-cgi"][..], "33 [33] ['PATH']"),
+        (&["--as-cgi=lighttpd"], "33 [33] []"),
+        (
+            &["--as-cgi=lighttpd", "--user", "nobody"],
+            "65534 [65534] []",
+        ),
+    ] {
+        folder.write("wanted", state, 0o644);
+        check(&folder, words).is(&[]).exits(0);
+    }
+    // As root's owner, suexec would run nothing.
+    for name in ["", "app.py"] {
+        chown(folder.path(name), Some(4321), Some(4321)).unwrap();
+    }
+    folder.write("wanted", "4321 [4321] ['PATH']", 0o644);
+    mode(&folder.path("app.py"), 0o755);
+    check(&folder, &["--as-cgi=suexec"]).is(&[]);
+}
+
+#[test]
+fn what_the_web_servers_user_cannot_read_is_named() {
+    let Some(folder) = folder("import lib.helper\n") else {
+        return;
+    };
+    folder.write("lib/helper.py", "", 0o644);
+    let name = |name: &str| folder.path(name).to_str().unwrap().to_owned();
+    check(&folder, &["--as-cgi"]).is(&[]).fact("user", USER);
+    mode(&folder.path("lib/helper.py"), 0o600);
+    check(&folder, &["--as-cgi"])
+        .is(&["WC120", "WC150"])
+        .tells(&name("lib/helper.py"));
+    check(&folder, &["--as-cgi", "--no-run"]).mend();
+    mode(&folder.path("lib"), 0o700);
+    check(&folder, &["--as-cgi"])
+        .is(&["WC120", "WC150"])
+        .tells(&name("lib"));
+    check(&folder, &["--as-cgi", "--no-run"]).mend();
+    mode(&folder.path("app.py"), 0o600);
+    check(&folder, &["--as-cgi"]).tells(&format!("chmod o+r {}", name("app.py")));
+    mode(&folder.path("app.py"), 0o644);
+    // A folder above it.
+    mode(&folder.path(""), 0o700);
+    let found = check(&folder, &["--as-cgi"]).is(&["WC120"]).exits(1);
+    found.tells(&format!(
+        "chmod o+rx {}",
+        folder.path("").to_str().unwrap().trim_end_matches('/')
+    ));
+    // Its group may be the server's.
+    chown(folder.path(""), None, Some(33)).unwrap();
+    mode(&folder.path(""), 0o750);
+    check(&folder, &["--as-cgi"]).is(&[]);
+}
+
+#[test]
+fn a_program_in_somebodys_home_is_found() {
+    let Some(folder) = folder("") else {
+        return;
+    };
+    mode(&folder.path("bin"), 0o700);
+    let found = check(&folder, &["--as-cgi"]).is(&["WC105"]).exits(1);
+    found.tells("/usr/local/bin/wsgi-cgi");
+}
+
+#[test]
+fn what_only_a_shell_has_is_told() {
+    let Some(folder) = folder("import os\nos.environ['SECRET']\n") else {
+        return;
+    };
+    check(&folder, &[]).is(&[]);
+    check(&folder, &["--as-cgi"])
+        .is(&["WC150", "WC151"])
+        .tells("SECRET");
+}
+
+#[test]
+fn a_wrapper_script_is_run_as_it_is() {
+    let Some(folder) = folder("import os\nos.environ['SECRET']\nprint('hello')\n") else {
+        return;
+    };
+    let wrapper = |line: &str| {
+        let text = format!("#!/bin/sh\nexport SECRET=x\nexec {line} \"$PWD/app.py\"\n");
+        folder.write("app.cgi", &text, 0o755);
+    };
+    let check = || Found::by(&folder.run(&["--as-cgi", "app.cgi"]));
+    wrapper(folder.path("bin/wsgi-cgi").to_str().unwrap());
+    check().is(&["WC152"]).tells("app.py, line 3");
+    wrapper("/none/wsgi-cgi");
+    check().is(&["WC150"]).tells("/none/wsgi-cgi: not found");
+    mode(&folder.path("app.cgi"), 0o644);
+    check().is(&["WC111", "WC150"]);
+}
+
+#[test]
+fn another_interpreter_than_the_shells_is_told() {
+    let folder = Folder::with(&[("app.py", GOOD)]);
+    let other = folder.path("other");
+    crate::support::python::virtualenv(&crate::support::python::default(), &other);
+    let run = folder
+        .run(&["--no-run", "app.py"])
+        .variable("VIRTUAL_ENV", &other);
+    Found::by(&run)
+        .is(&["WC103"])
+        .exits(0)
+        .tells("# wsgi-cgi: python=");
+    let run = folder
+        .run(&["--no-run", "--as-cgi", "app.py"])
+        .variable("VIRTUAL_ENV", &other);
+    Found::by(&run)
+        .is(&["WC103"])
+        .exits(1)
+        .fact("interpreter", "/usr/bin/python3");
+}
+
+#[test]
+fn a_virtualenv_of_somebody_else_is_passed_over_and_told() {
+    let Some(folder) = folder("") else {
+        return;
+    };
+    let own = folder.path(".venv");
+    crate::support::python::virtualenv(&crate::support::python::default(), &own);
+    for name in ["", "pyvenv.cfg"] {
+        chown(own.join(name), Some(4321), None).unwrap();
+    }
+    check(&folder, &["--no-run"])
+        .is(&["WC104"])
+        .tells("chown -R");
+}
+
+#[test]
+fn nobody_but_root_can_be_somebody_else() {
+    let Some(folder) = folder("") else {
+        return;
+    };
+    let program = folder.path("bin/wsgi-cgi");
+    let words = [
+        "--reuid=4321",
+        "--regid=4321",
+        "--clear-groups",
+        program.to_str().unwrap(),
+    ];
+    let run = folder
+        .run(&["--as-cgi", "app.py"])
+        .before(&words)
+        .program("setpriv");
+    Found::by(&run).is(&["WC106"]).exits(0);
+}

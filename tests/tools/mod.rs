@@ -1,0 +1,17 @@
+//! The tools for people.
+
+mod check;
+mod check_files;
+mod check_users;
+mod checked;
+mod config;
+mod config_files;
+mod config_run;
+mod config_servers;
+mod explain;
+mod init;
+mod record;
+mod rewriting;
+mod through;
+mod through_token;
+mod through_unanswered;
