@@ -192,6 +192,8 @@ impl Door {
         // First the environment's: what goes wrong below is told where it says.
         cli::apply_environment(|name| self.variables.get(name), &mut self.settings, &here)?;
         let executable = env::current_exe().ok();
+        // Of a script's `#!` line, whoever started it.
+        let arguments = split_shebang_words(arguments, pragma::first_line);
         let (typed, action) = match self.variables.take(SERVE_CHILD) {
             // They are the listener's: a query adds nothing to them.
             Some(kind) => {
@@ -200,10 +202,7 @@ impl Door {
                 }
                 (cli::parse(&arguments)?, None)
             }
-            None => {
-                let arguments = split_shebang_words(arguments, pragma::first_line);
-                self.believed(&arguments, executable.as_deref())?
-            }
+            None => self.believed(&arguments, executable.as_deref())?,
         };
         let application = match (&action, &typed.application) {
             (Some(action), _) => action.file.as_os_str(),

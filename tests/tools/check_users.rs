@@ -137,6 +137,19 @@ fn a_wrapper_script_is_run_as_it_is() {
     check().is(&["WC111", "WC150"]);
 }
 
+/// As `config` and `init` write it.
+#[test]
+fn a_line_that_names_another_application_is_run_as_it_is() {
+    let Some(folder) = folder("print('hello')\n") else {
+        return;
+    };
+    let (program, app) = (folder.path("bin/wsgi-cgi"), folder.path("app.py"));
+    let line = format!("#!{} --timeout=20 {}\n", program.display(), app.display());
+    folder.write("app.cgi", &line, 0o755);
+    let found = Found::by(&folder.run(&["--as-cgi", "app.cgi"]));
+    found.is(&["WC152"]).tells("app.py, line 1");
+}
+
 #[test]
 fn another_interpreter_than_the_shells_is_told() {
     let folder = Folder::with(&[("app.py", GOOD)]);

@@ -6,6 +6,7 @@ mod check_users;
 mod checked;
 mod config;
 mod config_files;
+mod config_platforms;
 mod config_run;
 mod config_servers;
 mod explain;

@@ -269,19 +269,25 @@ fn absolute(found: Option<&Found>, typed: &OsString) -> OsString {
     word
 }
 
-/// The shell on the `#!` line.
+/// The shell, or the other program, on the `#!` line of a wrapper script.
 fn shell_of(file: &Path) -> Option<String> {
     let line = pragma::first_line(file)?;
     let line = String::from_utf8_lossy(line.strip_prefix(b"#!")?).into_owned();
     let shells = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
-    let mut programs = line
-        .split_ascii_whitespace()
+    let name = |word: &str| word.rsplit('/').next().map(str::to_owned);
+    let mut words = line.split_ascii_whitespace();
+    let program = words
+        .by_ref()
         .take(2)
-        .filter_map(|word| word.rsplit('/').next());
-    programs
-        .find(|name| *name != "env")
-        .filter(|name| shells.contains(name))
-        .map(str::to_owned)
+        .filter_map(name)
+        .find(|name| name != "env")?;
+    // A line of ours may name another application, as those that `config` writes do.
+    let names_another = || {
+        let words: Vec<_> = words.map(OsString::from).collect();
+        cli::parse(&words).is_ok_and(|typed| typed.application.is_some())
+    };
+    let is_wrapper = shells.contains(&program.as_str()) || program == "wsgi-cgi" && names_another();
+    is_wrapper.then_some(program)
 }
 
 /// By its name, by a `#!` line of ours, or by a run bit beside any `#!` line: a web server may start it.

@@ -111,13 +111,8 @@ pub fn folder(place: &Place) -> Result<Vec<File>, Failure> {
         );
         return Err(Failure::new(Code::CANNOT_CONFIGURE, reason));
     }
-    let mut statics = place.mount.statics.clone();
-    let usual = std::path::Path::new(folder).join("static");
-    if statics.is_empty() && usual.is_dir() {
-        statics.push((format!("{url}/static"), usual));
-    }
     let mut shown = vec![format!("{}(/|$)", regex(script_name))];
-    for (static_url, files) in &statics {
+    for (static_url, files) in &place.mount.statics {
         let below = static_url.strip_prefix(&format!("{url}/"));
         let Some(below) = below.filter(|below| files == &std::path::Path::new(folder).join(below))
         else {
@@ -131,7 +126,8 @@ pub fn folder(place: &Place) -> Result<Vec<File>, Failure> {
         };
         shown.push(format!("{}/", regex(below)));
     }
-    shown.extend([r"\.well-known/", r"(favicon\.ico|robots\.txt)$"].map(String::from));
+    let usual = ["static/", r"\.well-known/", r"(favicon\.ico|robots\.txt)$"].map(String::from);
+    shown.extend(usual);
     let mut lines = steps(
         &format!(
             "Apache 2.4: {} at {}/",
