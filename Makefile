@@ -13,7 +13,7 @@ RUN_PACKAGES = gcc python3 python3-venv
 TEST_PACKAGES = $(RUN_PACKAGES) apache2 lighttpd nginx fcgiwrap libpython3-dev util-linux chromium chromium-driver curl \
 	systemd socat openssl caddy xinetd iproute2 sudo apache2-suexec-custom $(PACKAGING_PACKAGES)
 # What packages are made and checked with.
-PACKAGING_PACKAGES = gcc python3-venv git lintian man-db zsh fish bash-completion shellcheck
+PACKAGING_PACKAGES = gcc python3-venv git lintian man-db zsh fish shellcheck
 BENCH_PACKAGES = $(TEST_PACKAGES) wrk procps
 
 .PHONY: help run test book bench fuzz install build pages dist wheel deb tarball lint clean
@@ -57,7 +57,7 @@ tarball: .setup-packaging  ## only the tarball, with an install script that need
 	packaging/build $@
 
 pages:  ## docs/reference.md anew, from the definition of the command line
-	packaging/pages target/dist/data/data/share
+	packaging/pages target/dist/share
 	cp target/dist/pages/reference.md docs/reference.md
 
 build:  ## the release build, target/release/wsgi-cgi
@@ -65,7 +65,7 @@ build:  ## the release build, target/release/wsgi-cgi
 
 lint:  ## formatting and clippy
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --features pages --locked -- -D warnings
 
 clean:  ## remove what was built
 	$(CARGO) clean

@@ -62,7 +62,10 @@ fn write_completions(tree: &Command, folder: &Path) -> Result<()> {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut commands, "wsgi-cgi", &mut script);
         let script = String::from_utf8(script)?;
-        let script = script.replace(":_wsgi-cgi_commands\"", ":{_wsgi-cgi_commands; _files}\"");
+        let script = script
+            .replace(":_wsgi-cgi_commands\"", ":{_wsgi-cgi_commands; _files}\"")
+            // For bash, it writes a hyphen in two ways.
+            .replace("wsgi__subcmd__cgi", "wsgi__cgi");
         let file = folder.join(shell.file_name("wsgi-cgi"));
         fs::write(&file, script).with_context(|| format!("{}", file.display()))?;
     }

@@ -11,6 +11,7 @@ fn offered(shell: &str, script: &str) -> Vec<String> {
     let mut command = Command::new(shell);
     let said = output(
         command
+            .current_dir(house())
             .env("FOLDER", folder)
             .env("TERM", "dumb")
             .args(["-c", script]),

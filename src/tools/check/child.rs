@@ -199,7 +199,7 @@ fn heard(text: &str) -> Answer {
             if !line.starts_with("what to do: ") {
                 failure.detail.push(line.to_owned());
             }
-        } else if !line.is_empty() {
+        } else if !line.is_empty() && !line.starts_with("  what to do: ") {
             answer.said.push(line.to_owned());
         }
     }
@@ -216,6 +216,8 @@ fn failed(line: &str) -> Option<Failed> {
     // The application may have begun the line.
     let (_, text) = line.split_once("Z] wsgi-cgi: ")?;
     let code = Code::all().find(|code| text.starts_with(code.entry().code))?;
+    // What has no status has changed no answer.
+    let code = Some(code).filter(|code| !code.entry().status.is_empty())?;
     let rest = text.split_once(code.entry().sentence)?.1;
     let rest = rest.rsplit_once(" (").map_or(rest, |(reason, _)| reason);
     Some(Failed {
