@@ -23,7 +23,7 @@ table{border-collapse:collapse;width:100%}td{border-top:1px solid var(--line);pa
 td:first-child{white-space:nowrap;width:1%}summary{cursor:pointer}";
 
 /// Names whose values are nobody's business, not even in a page for the author: pages are shared.
-const SECRETS: [&str; 18] = [
+const SECRETS: [&str; 22] = [
     "password",
     "passwd",
     "passphrase",
@@ -41,6 +41,10 @@ const SECRETS: [&str; 18] = [
     "sessionid",
     "access_key",
     "signature",
+    "jwt",
+    "oidc",
+    "card_number",
+    "cvv",
     "auth_pw",
 ];
 

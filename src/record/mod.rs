@@ -198,7 +198,7 @@ pub fn keep(folder: &Path, case: &Case<'_>, error_log: Option<&Path>) {
 /// The event, with what is known of the failure beside it.
 fn record(case: &Case<'_>, time: &str) -> Value {
     let mut masks = Masks::of(of_deployment(case.variables));
-    let (mut variables, mut inexact) = (Map::new(), Vec::new());
+    let (mut variables, mut left_out) = (Map::new(), Vec::new());
     for (name, value) in requested(case.variables) {
         let name = String::from_utf8_lossy(name).into_owned();
         let value = masks.variable(&name, value);
@@ -206,52 +206,44 @@ fn record(case: &Case<'_>, time: &str) -> Value {
             Ok(text) => drop(variables.insert(name, text.into())),
             // The path has them all.
             Err(_) if name == "PATH_INFO" => {}
-            Err(_) => inexact.push(name),
+            Err(_) => left_out.push(name),
         }
     }
     let content_type = String::from_utf8_lossy(case.variable("CONTENT_TYPE")).into_owned();
     let query = masks.variable("QUERY_STRING", case.variable("QUERY_STRING"));
     let body = forms::masked(&mut masks, &content_type, &case.body.kept);
-    // Now all of them are known.
-    let Value::Object(mut whole) = json!({
-        "method": String::from_utf8_lossy(case.variable("REQUEST_METHOD")),
-        "path": path(case.variable("PATH_INFO"), &query),
-    }) else {
-        return Value::Null;
-    };
+    // Now all secrets are known.
     for value in variables.values_mut() {
         if let Some(text) = value.as_str() {
             *value = masks.scrubbed(text).into();
         }
     }
-    whole.insert("variables".into(), variables.into());
-    if case.body.length > 0 {
-        let (key, text) = match str::from_utf8(&body) {
-            Ok(text) => ("body", masks.scrubbed(text)),
-            Err(_) => ("body_base64", BASE64_STANDARD.encode(&body)),
-        };
-        whole.insert(key.into(), text.into());
-    }
-    let mut notes = json!({
-        "time": time,
-        "code": case.failure.code.entry().code,
-        "message": masks.scrubbed(&case.failure.to_string()),
-        "detail": masks.scrubbed(&case.failure.detail),
-        "application": case.application,
-        "interpreter": case.interpreter,
-        "version": env!("CARGO_PKG_VERSION"),
-        "masked": masks.names(),
+    let mut whole = json!({
+        "method": String::from_utf8_lossy(case.variable("REQUEST_METHOD")),
+        "path": masks.scrubbed(&path(case.variable("PATH_INFO"), &query)),
+        "variables": variables,
+        "record": {
+            "time": time,
+            "code": case.failure.code.entry().code,
+            "message": masks.scrubbed(&case.failure.to_string()),
+            "detail": masks.scrubbed(&case.failure.detail),
+            "application": case.application,
+            "interpreter": case.interpreter,
+            "version": env!("CARGO_PKG_VERSION"),
+            "masked": masks.names(),
+            "left_out": left_out,
+        },
     });
-    if let Some(notes) = notes.as_object_mut() {
-        if case.body.length > case.body.kept.len() as u64 {
-            notes.insert("body_cut_from".into(), case.body.length.into());
-        }
-        if !inexact.is_empty() {
-            notes.insert("left_out".into(), inexact.into());
+    if case.body.length > case.body.kept.len() as u64 {
+        whole["record"]["body_cut_from"] = case.body.length.into();
+    }
+    if case.body.length > 0 {
+        match str::from_utf8(&body) {
+            Ok(text) => whole["body"] = masks.scrubbed(text).into(),
+            Err(_) => whole["body_base64"] = BASE64_STANDARD.encode(&body).into(),
         }
     }
-    whole.insert("record".into(), notes);
-    Value::Object(whole)
+    whole
 }
 
 /// What the client and the server said. The event makes a CONTENT_LENGTH of its own, and Apache repeats the
