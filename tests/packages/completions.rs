@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::built;
+use super::{built, house};
 use crate::support::output;
 
 /// What a shell offers for these words.
