@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use contract::codes::Code;
+use contract::handover::Detail;
 use contract::report::{self, Asked, Failure};
 
 use crate::request::Exchange;
@@ -39,8 +40,12 @@ impl Exchange<'_, '_> {
         }
     }
 
-    /// Says so where a response was slow, and most of its time went into imports.
+    /// Says so where a response was slow, and most of its time went into imports; to its author, or in a log of its
+    /// own: it is no failure.
     pub fn tell_of_imports(&self) {
+        if self.job.detail == Detail::Hidden && self.job.error_log.is_none() {
+            return;
+        }
         let (imports, whole) = (
             self.imported.get(),
             timing::now().saturating_sub(self.entered),

@@ -179,6 +179,7 @@ fn a_failure_s_page_and_a_slow_import_s_line_name_the_command_that_tells_more() 
     fs::write(&application, source).unwrap();
     let done = Run::with_arguments(&[application])
         .option("--warm=false")
+        .option("--debug")
         .done();
     done.assert_body("slow")
         .assert_told("WC058")

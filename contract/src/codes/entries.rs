@@ -187,7 +187,7 @@ codes! {
         "answer with status 201 or 303, or leave the Location out"
     SLOW_IMPORTS "WC058" NONE, Complete;
         "imports took most of a slow response";
-        "Each request of a CGI program imports the application anew. Large packages take seconds, most of all on shared hosts with slow disks.";
+        "Each request of a CGI program imports the application anew. Large packages take seconds, most of all on shared hosts with slow disks. It is told where --debug or --error-log is set.";
         "wsgi-cgi check APP shows the slowest imports; move those that few pages need into the functions that need them; --warm imports once for many requests; let Python keep byte code (a __pycache__ that the web server's user may write)"
 
     BAD_CONTENT_LENGTH "WC060" "400 Bad Request", Complete;
