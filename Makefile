@@ -77,7 +77,8 @@ examples/flask/.venv: examples/flask/requirements.txt
 
 # Without its server and its watching: half the crates.
 $(MDBOOK):
-	$(CARGO) install --quiet mdbook --version 0.5.4 --locked --no-default-features --profile dev --root target/tools
+	$(CARGO) install --quiet mdbook --version 0.5.4 --locked --no-default-features --features search --profile dev \
+		--root target/tools
 
 # System packages: installed where apt-get may, else named.
 .PHONY: .setup-run .setup-test .setup-bench .setup-fuzz .setup-packaging

@@ -87,7 +87,9 @@ pub fn parse_config(arguments: &[OsString], here: &Path) -> Result<ConfigPlan, R
         (Some(_), None) => return Err(Failure::new(Code::NO_APPLICATION, "").into()),
         (_, application) => application.unwrap_or_default(),
     };
-    let output = line.output.map(|folder| here.join(folder));
+    let output = line
+        .output
+        .map(|folder| here.join(folder).components().collect::<PathBuf>());
     let mut mount = line.mount.meant(here);
     mount.script = mount
         .script

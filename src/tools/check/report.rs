@@ -160,6 +160,7 @@ impl Report {
     pub fn text(&self, manners: Manners, all: bool) -> String {
         let mut text = String::new();
         for (name, value) in &self.facts {
+            let name = name.replace('_', " ");
             match value {
                 Value::Null => {}
                 Value::String(value) => _ = writeln!(text, "{name:<12} {value}"),
