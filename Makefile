@@ -16,7 +16,7 @@ TEST_PACKAGES = $(RUN_PACKAGES) apache2 lighttpd nginx fcgiwrap libpython3-dev u
 PACKAGING_PACKAGES = gcc python3-venv git lintian man-db zsh fish shellcheck
 BENCH_PACKAGES = $(TEST_PACKAGES) wrk procps
 
-.PHONY: help run test book bench fuzz install build pages dist wheel deb tarball lint clean
+.PHONY: help run test book bench fuzz install build share pages dist wheel deb tarball lint clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -42,9 +42,14 @@ bench: .setup-bench build  ## cold speed and the careful ending, against wsgiref
 fuzz: .setup-fuzz  ## each parser of what comes from outside, for FUZZ_SECONDS (60)
 	fuzz/run
 
-install: build  ## the one file in $(PREFIX)/bin, man pages and completions in $(PREFIX)/share
+# By sudo there may be no cargo: then what was built before is installed.
+install:  ## the one file in $(PREFIX)/bin, man pages and completions in $(PREFIX)/share
+	@! command -v $(CARGO) >/dev/null || $(MAKE) --no-print-directory build share
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/wsgi-cgi
-	packaging/pages $(DESTDIR)$(PREFIX)/share
+	cp -R target/share $(DESTDIR)$(PREFIX)/
+
+share:  ## man pages and completions, in target/share
+	packaging/pages target/share
 
 dist: .setup-packaging  ## wheel, .deb and tarball, for glibc 2.28 and newer, in target/dist
 	packaging/build wheel deb tarball
