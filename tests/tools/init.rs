@@ -96,7 +96,7 @@ fn a_folder_becomes_a_working_site_and_its_secrets_stay() {
 
     let done = init(&site, &["--yes"]);
     done.assert_quiet();
-    says(&done, &format!("wsgi-cgi check {}/app.py", site.display()));
+    says(&done, &format!("wsgi-cgi check {}/app.cgi", site.display()));
     says(&done, "http://localhost/shop/");
     let script = fs::metadata(site.join("app.cgi")).unwrap();
     assert_eq!(script.permissions().mode() & 0o777, 0o755);
