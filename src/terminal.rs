@@ -91,7 +91,8 @@ pub struct Progress {
 impl Progress {
     /// `what` is being done, for a person: `importing app.py`.
     pub fn of(what: &str) -> Self {
-        if !io::stderr().is_terminal() {
+        let is_dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
+        if is_dumb || !io::stderr().is_terminal() {
             return Self {
                 ending: None,
                 teller: None,
@@ -125,6 +126,15 @@ impl Drop for Progress {
         if let Some(teller) = self.teller.take() {
             let _ = teller.join();
         }
+    }
+}
+
+/// A word as a shell reads it.
+pub fn quoted(word: &str) -> String {
+    let is_plain = |char: char| char.is_alphanumeric() || "/._-+=:@%,".contains(char);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
     }
 }
 

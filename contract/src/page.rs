@@ -23,7 +23,7 @@ table{border-collapse:collapse;width:100%}td{border-top:1px solid var(--line);pa
 td:first-child{white-space:nowrap;width:1%}summary{cursor:pointer}";
 
 /// Names whose values are nobody's business, not even in a page for the author: pages are shared.
-const SECRETS: [&str; 22] = [
+const SECRETS: [&str; 23] = [
     "password",
     "passwd",
     "passphrase",
@@ -40,6 +40,7 @@ const SECRETS: [&str; 22] = [
     "session_key",
     "sessionid",
     "access_key",
+    "auth_key",
     "signature",
     "jwt",
     "oidc",

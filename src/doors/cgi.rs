@@ -377,7 +377,8 @@ impl Door {
 
     /// By a worker, where warm mode is wanted and can be; else cold, as the first request always is.
     fn run(&self, request: Request) -> io::Result<Ended> {
-        if self.settings.warm.wanted == Warm::Wanted {
+        // What is observed is the import, which a zygote has behind it.
+        if self.settings.warm.wanted == Warm::Wanted && self.observed == Observed::No {
             let here = env::current_dir()?;
             let seat = Seat::of(&request, &here);
             let reason = match warm::serve(&request, &seat) {

@@ -30,6 +30,7 @@ impl Masks {
             if is_secret(&String::from_utf8_lossy(name)) {
                 masks.learn(value);
             }
+            masks.learn(password(value).unwrap_or_default());
         }
         masks
     }
@@ -130,6 +131,13 @@ impl Masks {
     }
 }
 
+/// Of `scheme://user:password@host/`, as in DATABASE_URL.
+fn password(address: &[u8]) -> Option<&[u8]> {
+    let (_, rest) = str::from_utf8(address).ok()?.split_once("://")?;
+    let (user, _) = rest.split(['/', '?', '#']).next()?.rsplit_once('@')?;
+    Some(user.split_once(':')?.1.as_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,12 +178,18 @@ mod tests {
 
     #[test]
     fn a_secret_is_hidden_wherever_else_it_stands() {
-        let deployment = [(b"DB_PASSWORD".to_vec(), b"correct horse".to_vec())];
+        let deployment = [
+            ("DB_PASSWORD", "correct horse"),
+            ("CACHE_URL", "redis://:rhubarb%20pie@cache:6379/0"),
+        ]
+        .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
         let mut masks = Masks::of(deployment.iter());
         masks.variable("HTTP_AUTHORIZATION", b"Basic dXNlcjpodW50ZXIyMg==");
         masks.variable("QUERY_STRING", b"token=a%20b+c%2Fd");
-        let text = "hunter22, user:hunter22, a b c/d, a%20b+c%2Fd, correct horse, horse";
-        assert_eq!(masks.scrubbed(text), "***, ***, ***, ***, ***, horse");
+        let text =
+            "hunter22, user:hunter22, a b c/d, a%20b+c%2Fd, correct horse, horse, rhubarb pie";
+        let expected = "***, ***, ***, ***, ***, horse, ***";
+        assert_eq!(masks.scrubbed(text), expected);
         assert_eq!(masks.names(), ["HTTP_AUTHORIZATION", "QUERY_STRING: token"]);
     }
 }

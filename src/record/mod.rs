@@ -4,6 +4,7 @@ mod files;
 mod forms;
 mod mask;
 
+use std::env;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
@@ -23,6 +24,7 @@ use crate::gateway::event::encode_path;
 use crate::plan::Settings;
 use crate::runner::spool::spool;
 use crate::runner::warm::{of_deployment, of_request};
+use crate::terminal::quoted;
 
 /// More of a body is not kept, in bytes.
 const BODY_LIMIT: usize = 1 << 20;
@@ -38,10 +40,52 @@ pub struct Case<'a> {
     pub variables: &'a [(Vec<u8>, Vec<u8>)],
     /// Its body, up to a limit.
     pub body: &'a Body,
-    /// What was to run; empty where that was not found out.
-    pub application: String,
-    /// The interpreter, and why; empty likewise.
-    pub interpreter: &'a str,
+    /// What was to run.
+    pub ran: &'a Ran,
+}
+
+/// What was to run; empty where that was not found out.
+#[derive(Default)]
+pub struct Ran {
+    /// As APP names it.
+    application: String,
+    /// From where, if that counts.
+    directory: Option<PathBuf>,
+    /// With the reason for it.
+    interpreter: String,
+}
+
+impl Ran {
+    /// By this job.
+    pub fn of(job: &Job) -> Self {
+        let (mut application, directory) = match &job.source {
+            Source::File(file) => (file.display().to_string(), None),
+            Source::Module { name, directory } => (name.clone(), Some(directory.clone())),
+        };
+        if let Some(callable) = &job.callable {
+            application = format!("{application}:{callable}");
+        }
+        Self {
+            application,
+            directory,
+            interpreter: job.interpreter.clone(),
+        }
+    }
+
+    /// The command that asks it for the request in this file once more.
+    fn again(&self, file: &Path) -> String {
+        let mut words = vec!["wsgi-cgi request --event".to_owned()];
+        words.push(quoted(&file.display().to_string()));
+        if let Some(directory) = &self.directory {
+            words.push("--chdir".to_owned());
+            words.push(quoted(&directory.display().to_string()));
+        }
+        words.push(match self.application.as_str() {
+            "" => "APP".to_owned(),
+            known => quoted(known),
+        });
+        words.join(" ")
+    }
 }
 
 impl Case<'_> {
@@ -110,8 +154,7 @@ impl Read for From<'_> {
 pub struct Keeper {
     folder: PathBuf,
     body: Option<File>,
-    application: String,
-    interpreter: String,
+    ran: Ran,
     error_log: Option<PathBuf>,
 }
 
@@ -122,11 +165,21 @@ impl Keeper {
             return Ok(None);
         };
         let deadline = settings.timeout.map(|limit| Instant::now() + limit);
+        let body = match length {
+            BodyLength::Empty => None,
+            length => match tempfile::tempfile() {
+                Ok(file) => Some(spool(file, length, deadline).map_err(|error| unkept(&error))?),
+                // Nothing has been read: the application can still do its work.
+                Err(error) => {
+                    not_recorded(&env::temp_dir(), &error, settings.error_log.as_deref());
+                    return Ok(None);
+                }
+            },
+        };
         Ok(Some(Self {
             folder,
-            body: spool(length, deadline).map_err(|error| unkept(&error))?,
-            application: String::new(),
-            interpreter: String::new(),
+            body,
+            ran: Ran::default(),
             error_log: settings.error_log.clone(),
         }))
     }
@@ -134,8 +187,7 @@ impl Keeper {
     /// Notes what is to run.
     #[must_use]
     pub fn running(mut self, job: &Job) -> Self {
-        self.application = application(job);
-        self.interpreter.clone_from(&job.interpreter);
+        self.ran = Ran::of(job);
         self
     }
 
@@ -147,8 +199,7 @@ impl Keeper {
             variables,
             // What cannot be read is told by its absence.
             body: &body.and_then(Result::ok).unwrap_or_default(),
-            application: self.application.clone(),
-            interpreter: &self.interpreter,
+            ran: &self.ran,
         };
         keep(&self.folder, &case, self.error_log.as_deref());
     }
@@ -161,14 +212,6 @@ fn unkept(error: &io::Error) -> Failure {
     }
 }
 
-/// What a job runs.
-pub fn application(job: &Job) -> String {
-    match &job.source {
-        Source::File(file) => file.display().to_string(),
-        Source::Module { name, .. } => name.clone(),
-    }
-}
-
 /// Keeps it in this folder, and says so in the log, or why not. A client's fault is not kept.
 pub fn keep(folder: &Path, case: &Case<'_>, error_log: Option<&Path>) {
     if !case.failure.code.entry().status.starts_with('5') {
@@ -178,21 +221,18 @@ pub fn keep(folder: &Path, case: &Case<'_>, error_log: Option<&Path>) {
     let time = humantime::format_rfc3339_micros(now).to_string();
     let code = case.failure.code.entry().code;
     let written = files::write(folder, &case.served(), &time, code, || record(case, &time));
-    let text = match written {
+    match written {
         Ok(file) => {
-            let file = file.display();
-            let application = match case.application.as_str() {
-                "" => "APP",
-                known => known,
-            };
-            format!("recorded: wsgi-cgi request --event {file} {application}\n")
+            let text = format!("recorded: {}\n", case.ran.again(&file));
+            report::tell_line(&text, error_log);
         }
-        Err(error) => {
-            let reason = format!("{}: {error}", folder.display());
-            format!("{}\n", Failure::new(Code::NOT_RECORDED, reason))
-        }
-    };
-    report::tell_line(&text, error_log);
+        Err(error) => not_recorded(folder, &error, error_log),
+    }
+}
+
+fn not_recorded(folder: &Path, error: &io::Error, error_log: Option<&Path>) {
+    let failure = Failure::new(Code::NOT_RECORDED, format!("{}: {error}", folder.display()));
+    report::tell_line(&format!("{failure}\n"), error_log);
 }
 
 /// The event, with what is known of the failure beside it.
@@ -227,8 +267,8 @@ fn record(case: &Case<'_>, time: &str) -> Value {
             "code": case.failure.code.entry().code,
             "message": masks.scrubbed(&case.failure.to_string()),
             "detail": masks.scrubbed(&case.failure.detail),
-            "application": case.application,
-            "interpreter": case.interpreter,
+            "application": case.ran.application,
+            "interpreter": case.ran.interpreter,
             "version": env!("CARGO_PKG_VERSION"),
             "masked": masks.names(),
             "left_out": left_out,

@@ -11,17 +11,16 @@ use rustix::stdio::{self, stdin};
 use super::drain::drain;
 use crate::wait;
 
-/// Makes a file of the body on descriptor 0, which then is that file; gives it, too. None where there is no body.
+/// Writes the body on descriptor 0 to `file`, which then is descriptor 0; gives it back.
 ///
 /// Nothing has been written yet, so whoever sends the body waits for nothing else. Fails with `TimedOut` after
 /// `deadline`.
-pub fn spool(length: BodyLength, deadline: Option<Instant>) -> io::Result<Option<File>> {
+pub fn spool(mut file: File, length: BodyLength, deadline: Option<Instant>) -> io::Result<File> {
     let mut left = match length {
-        BodyLength::Empty => return Ok(None),
+        BodyLength::Empty => 0,
         BodyLength::Exactly(length) => length,
         BodyLength::UntilEnd => u64::MAX,
     };
-    let mut file = tempfile::tempfile()?;
     let mut buffer = vec![0; 64 << 10];
     let mut consumed = 0;
     while left > 0 {
@@ -46,5 +45,5 @@ pub fn spool(length: BodyLength, deadline: Option<Instant>) -> io::Result<Option
     drain(length, consumed);
     file.rewind()?;
     stdio::dup2_stdin(&file)?;
-    Ok(Some(file))
+    Ok(file)
 }

@@ -329,3 +329,43 @@ fn a_body_of_unknown_length_is_kept_and_one_that_does_not_come_is_late() {
     );
     assert_eq!(answer.status.code(), Some(124));
 }
+
+#[test]
+fn the_printed_command_asks_the_same_application_again() {
+    let site = tempfile::tempdir().unwrap();
+    let place = site.path().join("it's mine");
+    fs::create_dir(&place).unwrap();
+    fs::copy(app("recorded.py"), place.join("recorded.py")).unwrap();
+    let file = place.join("recorded.py:upload");
+    for application in [file.to_str().unwrap(), "recorded:upload"] {
+        let records = place.join("records");
+        let done = Run::with_arguments(&[application])
+            .option(format!("--record={}", records.display()))
+            .directory(&place)
+            .post("the body")
+            .done();
+        let (_, command) = done.err.split_once("recorded: ").unwrap();
+        let programs = Path::new(crate::support::PROGRAM).parent().unwrap();
+        let again = Run::by_hand(&["-c", command])
+            .program("/bin/sh")
+            .variable("PATH", format!("{}:/usr/bin:/bin", programs.display()))
+            .variable("WSGI_CGI_WARM", "0")
+            .directory(site.path())
+            .done();
+        assert_eq!(message(&again.err), message(&done.err), "{command}");
+    }
+}
+
+#[test]
+fn without_a_place_for_its_body_a_request_is_answered_all_the_same() {
+    let folder = Folder::new();
+    let done = run("is_well", &folder)
+        .post("the body")
+        .option("--warm=false")
+        .variable("TMPDIR", folder.0.path().join("nowhere"))
+        .done();
+    done.assert_status("404 Not Found")
+        .assert_told("WC074")
+        .assert_told("nowhere");
+    assert!(folder.files().is_empty());
+}

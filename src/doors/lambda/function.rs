@@ -26,7 +26,7 @@ use crate::cli::Refusal;
 use crate::doors::template::Template;
 use crate::gateway;
 use crate::plan::{Isolation, LambdaPlan, Sending};
-use crate::record::{self, Case};
+use crate::record::{self, Case, Ran};
 use crate::runner::Request;
 
 /// The platform's time is over so much later than ours: the stack is shown, and 504 is sent.
@@ -294,8 +294,7 @@ fn keep(request: &Request, body: &[u8], failure: Option<&Failure>) {
             failure,
             variables: &request.job.environment,
             body: &record::Body::of_bytes(body),
-            application: record::application(&request.job),
-            interpreter: &request.job.interpreter,
+            ran: &Ran::of(&request.job),
         };
         record::keep(folder, &case, request.job.error_log.as_deref());
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::catalogue::{Finding, Kind, Severity};
-use crate::terminal::Manners;
+use crate::terminal::{self, Manners};
 
 /// One case of a finding.
 #[derive(Debug)]
@@ -47,12 +47,7 @@ impl Hit {
 
 /// A path as a shell wants it.
 pub fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |char: char| char.is_alphanumeric() || "/._-+=:@%,".contains(char);
-    match text.chars().all(is_plain) {
-        true => text,
-        false => format!("'{}'", text.replace('\'', "'\\''")),
-    }
+    terminal::quoted(&path.display().to_string())
 }
 
 /// One kind of check.

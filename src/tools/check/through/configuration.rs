@@ -11,6 +11,7 @@ use super::report::{Place, Report};
 use super::server::Server;
 use super::{Judged, process, request};
 use crate::plan::config::{Application, Mounting, Server as Config};
+use crate::terminal::quoted;
 use crate::tools::config::{self, place, write};
 
 /// The lines, each below where it belongs; empty where nothing is to be changed.
@@ -115,14 +116,5 @@ fn is_same(one: &Path, other: &Path) -> bool {
     match (fs::canonicalize(one), fs::canonicalize(other)) {
         (Ok(one), Ok(other)) => one == other,
         _ => one == other,
-    }
-}
-
-/// As a shell reads it.
-pub fn quoted(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-:~=".contains(&byte);
-    match !word.is_empty() && word.bytes().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
     }
 }

@@ -1,12 +1,12 @@
 //! What was seen, judged: what becomes of requests on their way.
 
-use super::configuration::quoted;
 use super::facts::{Answers, Body, Told};
 use super::process::lines;
 use super::questions;
 use super::report::{Place, Report};
 use super::server::{Need, Server};
 use crate::cgi::request_uri::percent_decode;
+use crate::terminal::quoted;
 
 /// Where it may be: the application finds it under the first name, whichever it is.
 const AUTHORIZATION: [&str; 3] = [
