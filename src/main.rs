@@ -19,7 +19,7 @@ mod tools;
 // The host's side of CGI is a crate of its own.
 use wsgi_cgi_gateway::{bytes, cgi as gateway, http, wait};
 
-use cgi::meta_variables::{LIMITED_SCRIPT, SERVE_CHILD};
+use doors::Becomes;
 
 fn main() -> ExitCode {
     let inherited = doors::inherited_sockets();
@@ -50,11 +50,9 @@ fn main() -> ExitCode {
         Some((Some("warm"), rest)) => tools::warm::run(rest),
         #[cfg(feature = "pages")]
         Some((Some("pages"), rest)) => tools::pages::run(rest),
-        _ if env::var_os(SERVE_CHILD).is_some_and(|kind| kind == LIMITED_SCRIPT) => {
-            doors::limited::run(&arguments)
-        }
-        _ => match doors::other_user::kind() {
-            Some(kind) => doors::other_user::run(&arguments, &kind),
+        _ => match doors::becomes() {
+            Some(Becomes::Script) => doors::limited::run(&arguments),
+            Some(Becomes::OtherUser(kind)) => doors::other_user::run(&arguments, &kind),
             None => doors::cgi::run(arguments, env::vars_os(), descriptors),
         },
     };

@@ -13,16 +13,43 @@ mod template;
 pub mod watchdog;
 
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::process;
 
 use contract::codes::Code;
 use contract::outcome::Outcome;
 use contract::report::{self, Failure};
 
+use crate::cgi::meta_variables::{LIMITED_SCRIPT, OTHER_USER, SERVE_CHILD};
+use crate::cgi::script::same_file;
 use crate::cli::Refusal;
+
+/// What a child of this program is to become first.
+pub enum Becomes {
+    /// A script of somebody else.
+    Script,
+    /// Somebody else's process, and then this kind of child.
+    OtherUser(OsString),
+}
+
+/// What this process is to become, if it is such a child. None of them is started by its own address: there the
+/// arguments are a query's words, whatever has been inherited.
+pub fn becomes() -> Option<Becomes> {
+    let kind = env::var_os(SERVE_CHILD)?;
+    let script = env::var_os("SCRIPT_FILENAME").unwrap_or_default();
+    if same_file(script.as_ref(), Path::new("/proc/self/exe")) {
+        return None;
+    }
+    if kind == LIMITED_SCRIPT {
+        return Some(Becomes::Script);
+    }
+    let kind = kind.as_bytes().strip_prefix(OTHER_USER.as_bytes())?;
+    Some(Becomes::OtherUser(OsStr::from_bytes(kind).to_owned()))
+}
 
 /// The working folder, from which relative paths count.
 pub fn here() -> Result<PathBuf, Failure> {

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -14,14 +13,7 @@ use contract::report::{self, Failure};
 use rustix::process::{Gid, Uid};
 use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
 
-use crate::cgi::meta_variables::{OTHER_USER, SERVE_CHILD};
-
-/// What kind of child the program is to be, if this process is one of these: the rest of the variable.
-pub fn kind() -> Option<OsString> {
-    let value = env::var_os(SERVE_CHILD)?;
-    let kind = value.as_bytes().strip_prefix(OTHER_USER.as_bytes())?;
-    Some(OsStr::from_bytes(kind).to_owned())
-}
+use crate::cgi::meta_variables::SERVE_CHILD;
 
 /// The arguments are the user's id, its groups, the program, and the program's own. Returns only if that fails.
 pub fn run(arguments: &[OsString], kind: &OsStr) -> Outcome {

@@ -1,5 +1,8 @@
 //! The CGI door: one request from the environment and standard input, the response on standard output.
 
+mod job;
+mod running;
+
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
@@ -8,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use contract::codes::Code;
-use contract::handover::{BodyLength, Job, Observed, ResponseForm, Runs, Source, Verbosity};
+use contract::handover::{Observed, ResponseForm, Verbosity};
 use contract::outcome::Outcome;
-use contract::report::{self, Asked, Failure};
+use contract::report::{self, Failure};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::cgi::arguments::split_shebang_words;
@@ -19,14 +22,11 @@ use crate::cgi::script::{ActionScript, Named, named, named_by_action};
 use crate::cgi::script_name::{Handler, Rule, repair};
 use crate::cli::{self, Refusal, Typed};
 use crate::doors::self_test::{self, SelfTest};
-use crate::doors::{application, interpreter};
-use crate::plan::{Settings, Warm};
+use crate::doors::{application, here, interpreter};
+use crate::plan::Settings;
 use crate::pragma;
 use crate::python::discover::Interpreter;
-use crate::record::Keeper;
-use crate::runner::parent::{Ended, Progress};
-use crate::runner::warm::{self, Answered, Seat, When};
-use crate::runner::{Request, cold};
+use crate::runner::Request;
 use crate::source::{self, Found};
 
 /// Serves the request that the environment describes. `descriptors` are those that the server gave beyond the first
@@ -177,22 +177,21 @@ impl Door {
 
     /// The application, its settings, and the request as it is meant.
     fn find(&mut self, arguments: Vec<OsString>) -> Result<(Found, Rule), Refusal> {
-        let here = env::current_dir()
-            .map_err(|error| Failure::new(Code::NO_DIRECTORY, error.to_string()))?;
+        let here = here()?;
         // First the environment's: what goes wrong below is told where it says.
         cli::apply_environment(|name| self.variables.get(name), &mut self.settings, &here)?;
         let executable = env::current_exe().ok();
         // Of a script's `#!` line, whoever started it.
         let arguments = split_shebang_words(arguments, pragma::first_line);
-        let (typed, action) = match self.variables.take(SERVE_CHILD) {
+        let kind = self.variables.take(SERVE_CHILD).unwrap_or_default();
+        let is_checked = kind == CHECKED.as_bytes();
+        if is_checked {
+            self.observed = Observed::Yes;
+        }
+        let (typed, action) = match is_checked || kind == b"1" {
             // They are the listener's: a query adds nothing to them.
-            Some(kind) => {
-                if kind == CHECKED.as_bytes() {
-                    self.observed = Observed::Yes;
-                }
-                (cli::parse(&arguments)?, None)
-            }
-            None => self.believed(&arguments, executable.as_deref())?,
+            true => (cli::parse(&arguments)?, None),
+            false => self.believed(&arguments, executable.as_deref())?,
         };
         if self.caller == Caller::Person
             && let Some(failure) = typed.mistyped_command()
@@ -208,12 +207,6 @@ impl Door {
         let found = application::configure(found, typed, &mut self.settings, &here)?;
         let rule = self.repair(action.as_ref());
         Ok((found, rule))
-    }
-
-    /// Everything else that can be found out before anything is started.
-    fn prepare(&self, found: Found) -> Result<Request, Failure> {
-        let interpreter = self.interpreter(&found)?;
-        self.request(found, interpreter)
     }
 
     /// The arguments that come from the deployment, and the script that Apache's `Action` names.
@@ -275,165 +268,6 @@ impl Door {
         }
         self.variables.complete();
         rule
-    }
-
-    fn interpreter(&self, found: &Found) -> Result<Interpreter, Failure> {
-        let executable = env::current_exe().ok();
-        let executable = executable.as_deref();
-        let interpreter = interpreter::choose(&self.variables, &self.settings, found, executable)?;
-        for skipped in &interpreter.skipped {
-            self.say(&skipped.to_string());
-        }
-        self.say(&interpreter::described(&interpreter));
-        Ok(interpreter)
-    }
-
-    fn request(&self, found: Found, interpreter: Interpreter) -> Result<Request, Failure> {
-        let body = self.variables.body_length().map_err(|error| {
-            Failure::new(
-                Code::BAD_CONTENT_LENGTH,
-                format!("{:?}", String::from_utf8_lossy(&error.value)),
-            )
-        })?;
-        if let Some(folder) = &self.settings.chdir
-            && let Err(error) = std::fs::read_dir(folder)
-            && error.kind() != io::ErrorKind::PermissionDenied
-        {
-            return Err(Failure::new(
-                Code::NO_DIRECTORY,
-                format!("{}: {error}", folder.display()),
-            ));
-        }
-        let is_module = interpreter::is_module(&found);
-        let source = match (found.source, &self.settings.chdir) {
-            (Source::Module { name, .. }, Some(folder)) if is_module => Source::Module {
-                name,
-                directory: folder.clone(),
-            },
-            (source, _) => source,
-        };
-        Ok(Request {
-            job: Job {
-                byte_code: application::byte_code(&self.variables, &source),
-                source,
-                callable: found.callable,
-                environment: self.variables.clone().into_vec(),
-                body,
-                form: self.form(),
-                detail: self.settings.detail,
-                verbosity: self.settings.verbosity,
-                error_log: self.settings.error_log.clone(),
-                path: self.settings.path.clone(),
-                packages: interpreter::packages(&interpreter),
-                interpreter: interpreter::described(&interpreter),
-                site: self.settings.site,
-                front: self.front,
-                started: self.started,
-                runs: Runs::Once,
-                observed: self.observed,
-                invocation: None,
-            },
-            interpreter,
-            chdir: self.settings.chdir.clone(),
-            timeout: self.settings.timeout,
-            limits: self.settings.limits,
-            record: self.settings.record.clone(),
-            warm: self.settings.warm.clone(),
-        })
-    }
-
-    fn serve(&self, request: Request) -> Outcome {
-        let body = request.job.body;
-        let keeper = match Keeper::of(&self.settings, body) {
-            Ok(keeper) => keeper.map(|keeper| keeper.running(&request.job)),
-            Err(failure) => return self.end(&failure, body, None),
-        };
-        let ended = match self.run(request) {
-            Ok(ended) => ended,
-            Err(error) => {
-                let failure = Failure::new(Code::SYSTEM, error.to_string());
-                return self.end(&failure, body, keeper);
-            }
-        };
-        if let Some(failure) = &ended.failure {
-            self.tell(failure);
-            // A person who has ended the run wants no page.
-            let is_interrupted =
-                self.caller == Caller::Person && matches!(ended.outcome, Outcome::Killed(_));
-            if ended.progress < Progress::Answering && !is_interrupted {
-                self.answer(failure);
-            }
-        }
-        // Whoever was told to end did not fail; but Lighttpd says so as soon as it has the last byte.
-        let own = ended.failure.as_ref().filter(|_| !ended.was_told_to_end);
-        if let (Some(keeper), Some(failure)) = (keeper, ended.told.as_ref().or(own)) {
-            keeper.keep(failure, self.variables.as_slice());
-        }
-        if ended.failure.is_some() {
-            cold::drain_after_death(body);
-        }
-        ended.outcome
-    }
-
-    /// By a worker, where warm mode is wanted and can be; else cold, as the first request always is.
-    fn run(&self, request: Request) -> io::Result<Ended> {
-        // What is observed is the import, which a zygote has behind it.
-        if self.settings.warm.wanted == Warm::Wanted && self.observed == Observed::No {
-            let here = env::current_dir()?;
-            let seat = Seat::of(&request, &here);
-            let reason = match warm::serve(&request, &seat) {
-                Ok(Answered::Served(ended)) => return Ok(ended),
-                Ok(Answered::Cold(reason)) => reason,
-                Err(error) => return Err(error),
-            };
-            self.say(&format!("runs cold: {reason}"));
-            match warm::start(&request, &seat, When::Afterwards) {
-                Ok(text) => self.say(&format!("for the next request: {text}")),
-                Err(error) => self.say(&format!("no zygote can be started: {error}")),
-            }
-        }
-        cold::serve(request)
-    }
-
-    /// Ends a request for which nothing was started.
-    fn refuse(&self, failure: &Failure) -> Outcome {
-        let body = self.variables.body_length().unwrap_or(BodyLength::Empty);
-        let keeper = Keeper::of(&self.settings, body).ok().flatten();
-        self.end(failure, body, keeper)
-    }
-
-    fn end(&self, failure: &Failure, body: BodyLength, keeper: Option<Keeper>) -> Outcome {
-        self.tell(failure);
-        // By hand, the lines on stderr are enough.
-        if self.caller == Caller::Server {
-            self.answer(failure);
-            if let Some(keeper) = keeper {
-                keeper.keep(failure, self.variables.as_slice());
-            }
-            cold::drain_after_death(body);
-        }
-        failure.code.entry().outcome
-    }
-
-    fn answer(&self, failure: &Failure) {
-        let page = report::response(failure, &self.asked());
-        // A server that has gone away needs no answer.
-        let mut out = io::stdout().lock();
-        let _ = out.write_all(&page).and_then(|()| out.flush());
-    }
-
-    fn tell(&self, failure: &Failure) {
-        let log = self.settings.error_log.as_deref();
-        let request = self_test::without_token(&self.asked().label());
-        report::tell(failure, &request, log);
-    }
-
-    fn asked(&self) -> Asked<'_> {
-        Asked {
-            variables: self.variables.as_slice(),
-            form: self.form(),
-            detail: self.settings.detail,
-        }
     }
 
     fn say(&self, text: &str) {
