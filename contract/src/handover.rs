@@ -355,6 +355,9 @@ fn cut(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
     use super::*;
 
     fn job() -> Job {
@@ -402,6 +405,24 @@ mod tests {
             Ending::read(&mut ending.encode().as_slice()).unwrap(),
             ending
         );
+    }
+
+    #[test]
+    fn a_long_failure_fits_into_a_socket_that_nobody_reads_yet() {
+        let long = format!("{}the end", "\u{20ac}".repeat(100_000));
+        let ending = Ending {
+            outcome: Outcome::ApplicationFailed,
+            body_consumed: 0,
+            failure: Some(Failure::new(Code::RAISED, long.clone()).with_detail(long)),
+        };
+        let (mut writes, mut reads) = UnixStream::pair().unwrap();
+        writes.set_nonblocking(true).unwrap();
+        writes.write_all(&ending.encode()).unwrap();
+        let failure = Ending::read(&mut reads).unwrap().failure.unwrap();
+        for text in [failure.reason, failure.detail] {
+            assert!(text.starts_with('\u{20ac}') && text.ends_with("the end"));
+            assert!((TEXT_LIMIT - 3..=TEXT_LIMIT).contains(&text.len()));
+        }
     }
 
     #[test]

@@ -36,12 +36,16 @@ pub enum Becomes {
     OtherUser(OsString),
 }
 
-/// What this process is to become, if it is such a child. None of them is started by its own address: there the
-/// arguments are a query's words, whatever has been inherited.
+/// Whether a server has started this program by its own address: the arguments are a query's words, and no child of
+/// ours is started so, whatever has been inherited.
+pub fn is_script_itself(script_filename: &OsStr) -> bool {
+    same_file(script_filename.as_ref(), Path::new("/proc/self/exe"))
+}
+
+/// What this process is to become, if it is such a child.
 pub fn becomes() -> Option<Becomes> {
     let kind = env::var_os(SERVE_CHILD)?;
-    let script = env::var_os("SCRIPT_FILENAME").unwrap_or_default();
-    if same_file(script.as_ref(), Path::new("/proc/self/exe")) {
+    if is_script_itself(&env::var_os("SCRIPT_FILENAME").unwrap_or_default()) {
         return None;
     }
     if kind == LIMITED_SCRIPT {

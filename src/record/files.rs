@@ -19,16 +19,16 @@ pub fn write(
     code: &str,
     record: impl FnOnce() -> Value,
 ) -> io::Result<PathBuf> {
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    let folder = folder.canonicalize()?;
+    let folder = real(folder)?;
     let mut served = served.iter().filter_map(|root| root.canonicalize().ok());
     if served.any(|root| folder.starts_with(root)) {
         let reason =
             "it lies below the document root or the script's folder, so visitors could read it";
         return Err(io::Error::other(reason));
+    }
+    match DirBuilder::new().mode(0o700).create(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
     }
     let time = time.replace(['-', ':'], "");
     let name = format!("{time}-{code}-{}.json", std::process::id());
@@ -49,6 +49,16 @@ pub fn write(
     }
     remove_old(&folder);
     Ok(file)
+}
+
+/// Where the folder is, or will be.
+fn real(folder: &Path) -> io::Result<PathBuf> {
+    match (folder.canonicalize(), folder.parent(), folder.file_name()) {
+        (Err(error), Some(parent), Some(name)) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(parent.canonicalize()?.join(name))
+        }
+        (found, ..) => found,
+    }
 }
 
 /// Their names sort by time. Files of others are left alone.

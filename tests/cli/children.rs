@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::PROGRAM;
 use crate::support::listener::Setup;
 use crate::support::run::Run;
+use crate::support::{PROGRAM, app};
 
 const NAME: &str = "WSGI_CGI_SERVE_CHILD";
 const KINDS: [&str; 5] = ["1", "check", "script", "as:", "as:check"];
@@ -45,8 +45,15 @@ fn an_inherited_variable_lets_no_query_choose_a_program() {
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
     let script = script.to_str().unwrap();
     let user = rustix::process::geteuid().as_raw().to_string();
-    for kind in ["script", "as:", "as:script", "as:check", "other", ""] {
-        for words in [&[script][..], &[&user, &user, script]] {
+    let evil = app("environ_json.py");
+    let python = format!("--python={script}");
+    let kinds = ["script", "as:", "as:script", "as:check", "other", ""];
+    for kind in kinds.into_iter().chain(KINDS) {
+        for words in [
+            &[script][..],
+            &[&user, &user, script],
+            &[&python, evil.to_str().unwrap()],
+        ] {
             let done = Run::with_arguments(words)
                 .variable("SCRIPT_FILENAME", PROGRAM)
                 .variable("QUERY_STRING", words.join("+"))
@@ -71,4 +78,22 @@ fn a_request_is_observed_for_check_alone_and_then_never_warm() {
         crate::warm::is_warm(&done) && !done.err.contains(MARK),
         "{done}"
     );
+}
+
+/// A record of Apache's `Action` has this program as SCRIPT_FILENAME.
+#[test]
+fn a_replayed_request_goes_to_the_application_that_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let event = folder.path().join("event.json");
+    let text =
+        format!(r#"{{"variables": {{"SCRIPT_FILENAME": {PROGRAM:?}, "REDIRECT_HANDLER": "x"}}}}"#);
+    fs::write(&event, text).unwrap();
+    let application = app("environ_json.py");
+    let words = [
+        "request".as_ref(),
+        "--event".as_ref(),
+        event.as_os_str(),
+        application.as_os_str(),
+    ];
+    Run::by_hand(&words).done().assert_exit(0);
 }

@@ -22,7 +22,7 @@ use crate::cgi::script::{ActionScript, Named, named, named_by_action};
 use crate::cgi::script_name::{Handler, Rule, repair};
 use crate::cli::{self, Refusal, Typed};
 use crate::doors::self_test::{self, SelfTest};
-use crate::doors::{application, here, interpreter};
+use crate::doors::{application, here, interpreter, is_script_itself};
 use crate::plan::Settings;
 use crate::pragma;
 use crate::python::discover::Interpreter;
@@ -183,7 +183,10 @@ impl Door {
         let executable = env::current_exe().ok();
         // Of a script's `#!` line, whoever started it.
         let arguments = split_shebang_words(arguments, pragma::first_line);
-        let kind = self.variables.take(SERVE_CHILD).unwrap_or_default();
+        let kind = self.variables.take(SERVE_CHILD);
+        let script = self.variables.get("SCRIPT_FILENAME").unwrap_or_default();
+        let kind = kind.filter(|_| !is_script_itself(OsStr::from_bytes(script)));
+        let kind = kind.unwrap_or_default();
         let is_checked = kind == CHECKED.as_bytes();
         if is_checked {
             self.observed = Observed::Yes;

@@ -12,6 +12,7 @@ use contract::outcome::Outcome;
 use super::asked::Request;
 use crate::cgi::meta_variables::SERVE_CHILD;
 use crate::cgi::response::{self, CgiResponse, Head};
+use crate::doors::is_script_itself;
 use crate::runner::warm::of_deployment;
 
 /// A process that answers.
@@ -43,6 +44,14 @@ pub fn command(arguments: &[OsString], request: &Request) -> Command {
     command.args(arguments);
     set(&mut command, request);
     command.env(SERVE_CHILD, "1");
+    // A record's, under Apache's `Action`: APP is what is meant.
+    let script = request
+        .variables
+        .iter()
+        .find(|(name, _)| name == b"SCRIPT_FILENAME");
+    if script.is_some_and(|(_, file)| is_script_itself(OsStr::from_bytes(file))) {
+        command.env_remove("SCRIPT_FILENAME");
+    }
     command
 }
 
