@@ -51,7 +51,7 @@ pub fn check(
         if subject.plan.server.is_some() {
             let shell = ask(subject, request, Around::Nothing, Place::Shell)?;
             if shell.failure.is_none_or(|failed| !is_of_import(&failed)) {
-                let command = format!("wsgi-cgi check {}", quoted(subject.application.as_ref()));
+                let command = format!("wsgi-cgi check {}", quoted(&subject.application));
                 report.add(Kind::ENVIRONMENT_DIFFERS, "").mend(command);
             }
         }
@@ -151,10 +151,7 @@ fn observed(subject: &Subject, told: &Value, imports: &[Import], report: &mut Re
     report.fact("import_ms", (seconds * 1000.0).round() as u64);
     let tree = tree(imports);
     if seconds > SLOW {
-        let command = format!(
-            "wsgi-cgi warm start {}",
-            quoted(subject.application.as_ref())
-        );
+        let command = format!("wsgi-cgi warm start {}", quoted(&subject.application));
         report
             .add(Kind::SLOW_IMPORT, format!("it took {seconds:.1} s"))
             .mend(command)

@@ -90,7 +90,7 @@ fn run_it(subject: &Subject, report: &mut Report) -> Result<Outcome, Failure> {
     if let Some(user) = subject.other_user().filter(|_| !geteuid().is_root()) {
         report.begin("User");
         let what = format!("as user {}, and not as {}", geteuid().as_raw(), user.name);
-        let application = report::quoted(subject.application.as_ref());
+        let application = report::quoted(&subject.application);
         report
             .add(Kind::CANNOT_CHANGE_USER, what)
             .mend(format!("sudo wsgi-cgi check --as-cgi {application}"));

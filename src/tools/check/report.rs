@@ -1,7 +1,7 @@
 //! What was found, in groups; shown to a person, or as JSON.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
@@ -45,14 +45,23 @@ impl Hit {
     }
 }
 
-/// A path as a shell wants it.
-pub fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
+/// One word as a shell reads it: a path, an option, a requirement.
+pub fn quoted(word: impl AsRef<OsStr>) -> String {
+    let text = word.as_ref().display().to_string();
     let is_plain = |char: char| char.is_alphanumeric() || "/._-+=:@%,".contains(char);
-    match text.chars().all(is_plain) {
+    match !text.is_empty() && text.chars().all(is_plain) {
         true => text,
         false => format!("'{}'", text.replace('\'', "'\\''")),
     }
+}
+
+/// What an application or a server said must not steer a terminal.
+pub fn printable(text: &str) -> String {
+    let replaced = |char: char| match char.is_control() {
+        true => '\u{fffd}',
+        false => char,
+    };
+    text.chars().map(replaced).collect()
 }
 
 /// One kind of check.
@@ -234,10 +243,10 @@ fn show(text: &mut String, hit: &Hit, manners: Manners) {
     let what = [place, Some(hit.what.as_str())].into_iter().flatten();
     let what: Vec<_> = what.filter(|text| !text.is_empty()).collect();
     if !what.is_empty() {
-        let _ = writeln!(text, "      {}", what.join(": "));
+        let _ = writeln!(text, "      {}", printable(&what.join(": ")));
     }
     for line in &hit.detail {
-        let _ = writeln!(text, "        {line}");
+        let _ = writeln!(text, "        {}", printable(&line.replace('\t', "    ")));
     }
     let _ = writeln!(
         text,

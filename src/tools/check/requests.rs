@@ -159,7 +159,7 @@ fn tell(subject: &Subject, found: Found, report: &mut Report) {
         if let Some((method, path)) = first
             && remedy.starts_with("wsgi-cgi request")
         {
-            let application = quoted(subject.application.as_ref());
+            let application = quoted(&subject.application);
             let data = if method == "POST" { " -d a=1" } else { "" };
             let method = if ["GET", "POST"].contains(&method) {
                 String::new()

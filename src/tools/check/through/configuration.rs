@@ -7,6 +7,7 @@ use std::path::Path;
 use contract::handover::Source;
 use contract::report::Failure;
 
+use super::super::report::quoted;
 use super::report::{Place, Report};
 use super::server::Server;
 use super::{Judged, process, request};
@@ -95,7 +96,7 @@ impl Whole {
             }
         }
         let all = asked.words.iter().chain([&asked.application]);
-        words.extend(all.map(|word| quoted(&word.to_string_lossy())));
+        words.extend(all.map(quoted));
         words.join(" ")
     }
 
@@ -115,14 +116,5 @@ fn is_same(one: &Path, other: &Path) -> bool {
     match (fs::canonicalize(one), fs::canonicalize(other)) {
         (Ok(one), Ok(other)) => one == other,
         _ => one == other,
-    }
-}
-
-/// As a shell reads it.
-pub fn quoted(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-:~=".contains(&byte);
-    match !word.is_empty() && word.bytes().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
     }
 }

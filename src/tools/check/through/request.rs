@@ -1,6 +1,6 @@
 //! What was seen, judged: what becomes of requests on their way.
 
-use super::configuration::quoted;
+use super::super::report::quoted;
 use super::facts::{Answers, Body, Told};
 use super::process::lines;
 use super::questions;
