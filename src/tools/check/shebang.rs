@@ -121,10 +121,9 @@ fn env(words: &[&[u8]], subject: &Subject, file: &Path, report: &mut Report) {
             .at(&shown)
             .mend(format!("sed -i '1s|env |env -S |' {}", quoted(file)));
     }
-    let mut names = words
-        .iter()
-        .filter(|word| !word.starts_with(b"-") && !word.contains(&b'='));
-    let Some(name) = names.next().map(|word| OsStr::from_bytes(word)) else {
+    let is_name = |word: &&[u8]| !word.starts_with(b"-") && !word.contains(&b'=');
+    let mut rest = words.iter().copied();
+    let Some(name) = rest.find(is_name).map(OsStr::from_bytes) else {
         return;
     };
     let server = subject.plan.server.unwrap_or(Server::Apache);
@@ -137,7 +136,7 @@ fn env(words: &[&[u8]], subject: &Subject, file: &Path, report: &mut Report) {
     let hit = report.add(Kind::NOT_ON_PATH, what);
     hit.at(&shown);
     if let Some(place) = located(name.as_ref(), file) {
-        hit.mend(replacing(&place, names.copied(), file));
+        hit.mend(replacing(&place, rest, file));
     }
 }
 
