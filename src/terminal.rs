@@ -130,10 +130,11 @@ impl Drop for Progress {
 }
 
 /// A word as a shell reads it.
-pub fn quoted(word: &str) -> String {
+pub fn quoted(word: impl AsRef<OsStr>) -> String {
+    let word = word.as_ref().display().to_string();
     let is_plain = |char: char| char.is_alphanumeric() || "/._-+=:@%,".contains(char);
     match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
+        true => word,
         false => format!("'{}'", word.replace('\'', "'\\''")),
     }
 }

@@ -75,10 +75,10 @@ impl Ran {
     /// The command that asks it for the request in this file once more.
     fn again(&self, file: &Path) -> String {
         let mut words = vec!["wsgi-cgi request --event".to_owned()];
-        words.push(quoted(&file.display().to_string()));
+        words.push(quoted(file));
         if let Some(directory) = &self.directory {
             words.push("--chdir".to_owned());
-            words.push(quoted(&directory.display().to_string()));
+            words.push(quoted(directory));
         }
         words.push(match self.application.as_str() {
             "" => "APP".to_owned(),

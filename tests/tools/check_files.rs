@@ -48,15 +48,31 @@ fn each_fault_of_the_first_line_is_found_and_mended() {
         ("#! sh".into(), 0o755, &["WC118"]),
         (format!("\u{feff}{}", ours("")), 0o755, &["WC119"]),
         (
+            "#!/none/wsgi-cgi --error-log=/none/wsgi-cgi.log".into(),
+            0o755,
+            &["WC115"],
+        ),
+        (
+            "#!/usr/bin/env -S wsgi-cgi --error-log=/none/a|b&wsgi-cgi.log".into(),
+            0o755,
+            &["WC117"],
+        ),
+        ("#!bin/sh".into(), 0o755, &["WC118"]),
+        (
             "#!/usr/bin/env wsgi-cgi -v\r".into(),
             0o644,
             &["WC111", "WC110", "WC114", "WC117"],
         ),
     ] {
         let folder = script(&line, rights);
+        folder.write("bin/sh", "", 0o755);
         let check = |codes| folder.check_of(&["--no-run"], "app.cgi").is(codes);
         check(codes).mend();
         check(&[]);
+        // Its options stay.
+        let option = line.split_once("--error-log").map(|(_, option)| option);
+        let mended = fs::read_to_string(folder.path("app.cgi")).unwrap();
+        assert!(mended.contains(option.unwrap_or_default()), "{mended}");
     }
 }
 
@@ -200,6 +216,7 @@ fn what_a_visitor_could_read_is_found() {
         ("config/.env.production", "PASSWORD=1", "WC130"),
         ("tls/site.key", "-", "WC130"),
         ("db.sqlite3", "-", "WC131"),
+        ("tls/site.pem", "-----BEGIN PRIVATE KEY-----", "WC130"),
         (".git/config", "-", "WC132"),
         (
             "mysite/settings.py",
@@ -222,6 +239,16 @@ fn what_a_visitor_could_read_is_found() {
     let site = folder();
     python::virtualenv(&python::default(), &site.path(".venv"));
     check(&site, &["WC133"]).tells("# wsgi-cgi: python=");
+    // Neither is a model of a file, nor a certificate.
+    let site = folder();
+    site.write(".env.example", "PASSWORD=", 0o644);
+    site.write("certifi/cacert.pem", "-----BEGIN CERTIFICATE-----", 0o644);
+    check(&site, &[]);
+    // Nor what lies in a folder that is closed.
+    site.write("private/.env", "PASSWORD=1", 0o644);
+    check(&site, &["WC130"]);
+    mode(&site.path("private"), 0o700);
+    check(&site, &[]);
     // A secret that comes from elsewhere is none.
     let site = folder();
     site.write(
@@ -230,6 +257,23 @@ fn what_a_visitor_could_read_is_found() {
         0o644,
     );
     check(&site, &[]);
+}
+
+/// The scripts' owner reads what the web server, another user, does not hand out.
+#[test]
+fn what_only_suexec_can_read_is_not_handed_out() {
+    if !is_root() {
+        return;
+    }
+    let folder = script(&ours(""), 0o755);
+    folder.write(".env", "PASSWORD=1", 0o600);
+    for name in ["", "app.cgi", ".env"] {
+        chown(folder.path(name), Some(SOMEBODY), Some(SOMEBODY)).unwrap();
+    }
+    let words = ["--no-run", "--as-cgi=suexec", "--document-root", "."];
+    folder.check_of(&words, "app.cgi").is(&[]);
+    mode(&folder.path(".env"), 0o644);
+    folder.check_of(&words, "app.cgi").is(&["WC130"]);
 }
 
 #[test]

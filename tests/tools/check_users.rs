@@ -199,8 +199,15 @@ fn nobody_but_root_can_be_somebody_else() {
         program.to_str().unwrap(),
     ];
     let run = folder
-        .run(&["--as-cgi", "app.py"])
+        .run(&[
+            "--as-cgi=lighttpd",
+            "--user",
+            "nobody",
+            "--timeout=20",
+            "app.py",
+        ])
         .before(&words)
         .program("setpriv");
-    Found::by(&run).is(&["WC106"]).exits(0);
+    let found = Found::by(&run).is(&["WC106"]).exits(0);
+    found.tells("sudo wsgi-cgi check --as-cgi=lighttpd --user=nobody --timeout=20 app.py");
 }

@@ -13,7 +13,8 @@ const MOST: usize = 20_000;
 
 /// Rights, as one digit of a mode.
 pub const READ: u32 = 4;
-const ENTER: u32 = 1;
+/// Of a folder.
+pub const ENTER: u32 = 1;
 
 /// A user, with all groups.
 pub struct Access {

@@ -277,6 +277,23 @@ mod tests {
         assert!(answer.report.is_some() && !answer.is_late);
     }
 
+    /// A complaint beside an answer, such as one of an import that is slow.
+    #[test]
+    fn what_changes_no_answer_is_no_failure() {
+        for code in ["WC058", "WC071"] {
+            let code = Code::all()
+                .find(|known| known.entry().code == code)
+                .unwrap();
+            let sentence = code.entry().sentence;
+            let answer = heard(&format!(
+                "[2026-01-31T12:00:00Z] wsgi-cgi: {} {sentence}: x (GET /)\n  what to do: wait\n",
+                code.entry().code
+            ));
+            assert!(answer.failure.is_none() && !answer.is_late);
+            assert_eq!(answer.said.len(), 1);
+        }
+    }
+
     #[test]
     fn a_head_is_read_as_it_is() {
         let mut answer = heard("");

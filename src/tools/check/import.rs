@@ -1,6 +1,7 @@
 //! What importing the application does, and how long it takes.
 
 use std::io;
+use std::path::Path;
 
 use contract::codes::Code;
 use contract::outcome::Outcome;
@@ -8,6 +9,7 @@ use serde_json::Value;
 
 use super::catalogue::Kind;
 use super::child::{Answer, Around, Failed, Place, ask};
+use super::packages::installing;
 use super::report::{Report, quoted};
 use super::subject::Subject;
 use crate::doors::request::asked::Request;
@@ -21,6 +23,30 @@ const LINES: usize = 12;
 
 /// What takes longer is told, in seconds.
 const SLOW: f64 = 1.0;
+
+/// Modules whose packages have another name. Somebody else may have taken theirs.
+const PACKAGES: [(&str, &str); 20] = [
+    ("Crypto", "pycryptodome"),
+    ("MySQLdb", "mysqlclient"),
+    ("OpenSSL", "pyOpenSSL"),
+    ("PIL", "Pillow"),
+    ("attr", "attrs"),
+    ("bs4", "beautifulsoup4"),
+    ("cgi", "legacy-cgi"),
+    ("cgitb", "legacy-cgi"),
+    ("corsheaders", "django-cors-headers"),
+    ("cv2", "opencv-python-headless"),
+    ("dateutil", "python-dateutil"),
+    ("dotenv", "python-dotenv"),
+    ("environ", "django-environ"),
+    ("fitz", "PyMuPDF"),
+    ("jwt", "PyJWT"),
+    ("ldap", "python-ldap"),
+    ("rest_framework", "djangorestframework"),
+    ("sklearn", "scikit-learn"),
+    ("web", "web.py"),
+    ("yaml", "PyYAML"),
+];
 
 /// How the first request has shown the import.
 pub enum Imported {
@@ -51,7 +77,7 @@ pub fn check(
         if subject.plan.server.is_some() {
             let shell = ask(subject, request, Around::Nothing, Place::Shell)?;
             if shell.failure.is_none_or(|failed| !is_of_import(&failed)) {
-                let command = format!("wsgi-cgi check {}", quoted(subject.application.as_ref()));
+                let command = format!("wsgi-cgi check {}", quoted(&subject.application));
                 report.add(Kind::ENVIRONMENT_DIFFERS, "").mend(command);
             }
         }
@@ -79,20 +105,26 @@ fn not_loaded(subject: &Subject, failed: &Failed, report: &mut Report) {
         _ => Kind::IMPORT_FAILED,
     };
     let what = format!("{} {}: {}", entry.code, entry.sentence, failed.reason);
-    // No module named 'flask'
-    let name = failed.reason.split('\'').nth(1).unwrap_or("PACKAGE");
-    let name = name.split('.').next().unwrap_or(name);
-    let is_own = subject.folder.join(name).exists();
-    let remedy = match (failed.code, &subject.interpreter) {
-        (Code::PACKAGE_MISSING, Some(interpreter)) if !is_own => {
-            format!("{} -m pip install {name}", quoted(&interpreter.program))
-        }
-        _ => entry.remedy.to_owned(),
+    let package = match failed.code {
+        Code::PACKAGE_MISSING => package_of(&failed.reason, &subject.folder),
+        _ => None,
     };
+    let remedy = package.and_then(|package| installing(subject, package));
     report
         .add(kind, what)
-        .mend(remedy)
+        .mend(remedy.unwrap_or_else(|| entry.remedy.to_owned()))
         .detail(last(&failed.detail));
+}
+
+/// The package to install for `No module named 'flask.views'`; none for a module of the application's own.
+fn package_of<'a>(reason: &'a str, folder: &Path) -> Option<&'a str> {
+    let name = reason.split('\'').nth(1)?;
+    let name = name.split('.').next().unwrap_or(name);
+    if folder.join(name).exists() || folder.join(format!("{name}.py")).exists() {
+        return None;
+    }
+    let other = PACKAGES.iter().find(|(module, _)| *module == name);
+    Some(other.map_or(name, |(_, package)| package))
 }
 
 /// The last lines of a traceback tell most; those that only point at the one above are left out.
@@ -107,13 +139,18 @@ pub fn last(lines: &[String]) -> Vec<String> {
 /// A request that was ended.
 pub fn never_ends(subject: &Subject, answer: &Answer, request: &str, report: &mut Report) {
     let stack = answer.failure.iter().flat_map(|failed| &failed.detail);
-    let stack: Vec<_> = stack.filter(|line| line.contains("File \"")).collect();
+    let is_ours = |line: &str| {
+        ["\"checking.py\"", "\"<string>\""]
+            .iter()
+            .any(|own| line.contains(own))
+    };
+    let stack = stack.filter(|line| line.contains("File \"") && !is_ours(line));
     let limit = subject.plan.limit.as_secs_f64();
     let hit = report.add(
         Kind::NEVER_ENDS,
         format!("{request} was ended after {limit} s"),
     );
-    hit.at(request).detail(stack.into_iter().take(LINES));
+    hit.at(request).detail(stack.take(LINES));
 }
 
 fn observed(subject: &Subject, told: &Value, imports: &[Import], report: &mut Report) {
@@ -151,10 +188,7 @@ fn observed(subject: &Subject, told: &Value, imports: &[Import], report: &mut Re
     report.fact("import_ms", (seconds * 1000.0).round() as u64);
     let tree = tree(imports);
     if seconds > SLOW {
-        let command = format!(
-            "wsgi-cgi warm start {}",
-            quoted(subject.application.as_ref())
-        );
+        let command = format!("wsgi-cgi warm start {}", quoted(&subject.application));
         report
             .add(Kind::SLOW_IMPORT, format!("it took {seconds:.1} s"))
             .mend(command)
@@ -201,6 +235,19 @@ fn tree(imports: &[Import]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_package_of_a_module_is_what_pip_calls_it() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("own.py"), "").unwrap();
+        let package = |module: &str| {
+            let reason = format!("ModuleNotFoundError: No module named '{module}'");
+            package_of(&reason, folder.path()).map(str::to_owned)
+        };
+        assert_eq!(package("flask.views").as_deref(), Some("flask"));
+        assert_eq!(package("yaml").as_deref(), Some("PyYAML"));
+        assert_eq!(package("own.part"), None);
+    }
 
     #[test]
     fn the_tree_shows_who_needs_what() {

@@ -9,6 +9,7 @@ mod permissions;
 mod process;
 mod report;
 mod requests;
+mod script;
 mod served;
 mod server;
 mod shebang;
@@ -20,6 +21,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 
+use clap::ValueEnum;
 use contract::codes::Code;
 use contract::outcome::Outcome;
 use contract::report::Failure;
@@ -28,7 +30,7 @@ use rustix::process::geteuid;
 use self::catalogue::Kind;
 use self::child::{Around, Place, ask};
 use self::import::Imported;
-use self::report::Report;
+use self::report::{Report, quoted};
 use self::subject::Subject;
 use crate::cli::{self, Refusal};
 use crate::doors::{here, refuse};
@@ -90,10 +92,9 @@ fn run_it(subject: &Subject, report: &mut Report) -> Result<Outcome, Failure> {
     if let Some(user) = subject.other_user().filter(|_| !geteuid().is_root()) {
         report.begin("User");
         let what = format!("as user {}, and not as {}", geteuid().as_raw(), user.name);
-        let application = report::quoted(subject.application.as_ref());
         report
             .add(Kind::CANNOT_CHANGE_USER, what)
-            .mend(format!("sudo wsgi-cgi check --as-cgi {application}"));
+            .mend(as_root(&subject.plan));
     }
     let progress = Progress::of(&format!("importing {}", subject.application.display()));
     let answer = ask(subject, &first.request, Around::Observer, Place::Server).map_err(failed)?;
@@ -122,9 +123,22 @@ fn run_it(subject: &Subject, report: &mut Report) -> Result<Outcome, Failure> {
     }
 }
 
+/// The same check, by root.
+fn as_root(plan: &CheckPlan) -> String {
+    let mut words: Vec<OsString> = ["sudo", "wsgi-cgi", "check"].map(OsString::from).into();
+    let server = plan.server.and_then(|server| server.to_possible_value());
+    words.extend(server.map(|server| format!("--as-cgi={}", server.get_name()).into()));
+    words.extend(plan.user.iter().map(|user| format!("--user={user}").into()));
+    if let Some(root) = &plan.document_root {
+        words.extend(["--document-root".into(), root.clone().into()]);
+    }
+    words.extend(plan.words.iter().chain([&plan.application]).cloned());
+    words.iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
 fn out_of_reach(reason: &str, report: &mut Report) {
     let program = std::env::current_exe().unwrap_or_default();
-    let shown = report::quoted(&program);
+    let shown = quoted(&program);
     report.begin("Program");
     report
         .add(Kind::PROGRAM_OUT_OF_REACH, reason)

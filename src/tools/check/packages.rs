@@ -38,7 +38,6 @@ pub fn check(subject: &Subject, report: &mut Report) {
     let told: Value = told.unwrap_or_default();
     let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
     report.fact("version", told["version"].as_str());
-    let python = quoted(&interpreter.program);
     for source in told["sources"].as_array().into_iter().flatten() {
         report.note(source.as_str().unwrap_or_default());
     }
@@ -54,15 +53,32 @@ pub fn check(subject: &Subject, report: &mut Report) {
         hit.at(text(found, "place"));
         match kind {
             Kind::REQUIREMENT_MISSING | Kind::REQUIREMENT_VERSION => {
-                hit.mend(format!("{python} -m pip install '{package}'"));
+                hit.mend(installing(subject, &package).unwrap_or_default());
             }
             _ => {}
         }
     }
     // Without an answer, the interpreter itself is what is wrong: the import tells.
-    if told["compared"] == Value::Bool(false) {
-        report
-            .add(Kind::NOT_COMPARED, "")
-            .mend(format!("{python} -m pip install packaging"));
+    if let Some(package) = told["lacks"].as_str() {
+        let what = format!("{package} is not installed");
+        let remedy = installing(subject, package).unwrap_or_default();
+        report.add(Kind::NOT_COMPARED, what).mend(remedy);
     }
+}
+
+/// The command that installs a package for the application. The Pythons of distributions refuse packages (PEP 668):
+/// without a virtualenv, one is made where it is found.
+pub fn installing(subject: &Subject, package: &str) -> Option<String> {
+    let interpreter = subject.interpreter.as_ref()?;
+    let (python, package) = (quoted(&interpreter.program), quoted(package));
+    Some(match &interpreter.virtualenv {
+        Some(own) if own.prefix.join("bin/pip").exists() => {
+            format!("{python} -m pip install {package}")
+        }
+        Some(_) => format!("{python} -m ensurepip && {python} -m pip install {package}"),
+        None => {
+            let own = quoted(subject.folder.join(".venv"));
+            format!("{python} -m venv {own} && {own}/bin/python -m pip install {package}")
+        }
+    })
 }

@@ -1,7 +1,7 @@
 //! A process that is read to its end, or ended at a deadline.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -12,7 +12,7 @@ use super::user::User;
 use crate::cgi::meta_variables::OTHER_USER;
 use crate::wait;
 
-/// Of an output, more is not read.
+/// Of an output, no more is kept.
 const MOST: usize = 16 << 20;
 
 /// What is left of a process.
@@ -100,7 +100,9 @@ fn ends(child: &mut Child, deadline: Instant) -> bool {
 
 fn whole(file: &mut File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    file.rewind()?;
+    let length = file.metadata()?.len();
+    // What the engine tells stands at the end.
+    file.seek(SeekFrom::Start(length.saturating_sub(MOST as u64)))?;
     file.read_to_end(&mut bytes)?;
     Ok(bytes)
 }

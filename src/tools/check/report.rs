@@ -1,12 +1,13 @@
 //! What was found, in groups; shown to a person, or as JSON.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
 use super::catalogue::{Finding, Kind, Severity};
-use crate::terminal::{self, Manners};
+use crate::terminal::Manners;
+
+pub use crate::terminal::quoted;
 
 /// One case of a finding.
 #[derive(Debug)]
@@ -45,9 +46,13 @@ impl Hit {
     }
 }
 
-/// A path as a shell wants it.
-pub fn quoted(path: &Path) -> String {
-    terminal::quoted(&path.display().to_string())
+/// What an application or a server said must not steer a terminal.
+pub fn printable(text: &str) -> String {
+    let replaced = |char: char| match char.is_control() {
+        true => '\u{fffd}',
+        false => char,
+    };
+    text.chars().map(replaced).collect()
 }
 
 /// One kind of check.
@@ -229,10 +234,10 @@ fn show(text: &mut String, hit: &Hit, manners: Manners) {
     let what = [place, Some(hit.what.as_str())].into_iter().flatten();
     let what: Vec<_> = what.filter(|text| !text.is_empty()).collect();
     if !what.is_empty() {
-        let _ = writeln!(text, "      {}", what.join(": "));
+        let _ = writeln!(text, "      {}", printable(&what.join(": ")));
     }
     for line in &hit.detail {
-        let _ = writeln!(text, "        {line}");
+        let _ = writeln!(text, "        {}", printable(&line.replace('\t', "    ")));
     }
     let _ = writeln!(
         text,

@@ -8,7 +8,7 @@ import sys
 
 folder, file = sys.argv[1:]
 found = []
-result = {"version": sys.version.split()[0], "found": found, "compared": True, "sources": []}
+result = {"version": sys.version.split()[0], "found": found, "lacks": None, "sources": []}
 
 
 def library(name):
@@ -93,7 +93,7 @@ def script(path):
         else:
             return False
     if toml is None:
-        result["compared"] = False
+        result["lacks"] = "tomli"
         return True
     data = toml.loads("\n".join(block))
     python_is(data.get("requires-python"), "the script", path)
@@ -111,7 +111,7 @@ def of(name):
 
 listed, described = of("requirements.txt"), of("pyproject.toml")
 if requirements is None or specifiers is None:
-    result["compared"] = not (listed or described)
+    result["lacks"] = "packaging" if listed or described else None
 else:
     if listed:
         try:
@@ -120,7 +120,7 @@ else:
         except OSError as error:
             tell("unreadable", str(error), listed)
     if described and toml is None:
-        result["compared"] = False
+        result["lacks"] = "tomli"
     elif described:
         try:
             project(described)

@@ -5,10 +5,11 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::access::{Access, READ, walk};
+use super::access::{Access, ENTER, READ, walk};
 use super::catalogue::{Kind, Severity};
 use super::report::{Report, quoted};
 use super::subject::Subject;
+use crate::plan::Server;
 
 const SECRETS: [&str; 8] = [
     ".env",
@@ -21,7 +22,10 @@ const SECRETS: [&str; 8] = [
     "id_rsa",
 ];
 
-/// Of a source, so much is looked at.
+/// Endings of files to be copied and filled in: `.env.example`.
+const MODELS: [&str; 4] = ["example", "sample", "template", "dist"];
+
+/// Of a file, so much is looked at.
 const MOST: u64 = 1 << 20;
 
 /// Looks below the folder that the web server hands out.
@@ -31,12 +35,17 @@ pub fn check(subject: &Subject, report: &mut Report) {
     };
     report.begin("Files that are handed out");
     report.note(folder.display().to_string());
-    let access = subject.user.as_ref().map(Access::of);
-    let is_handed_out = |status: &Metadata| match &access {
-        Some(access) => access.may(status, READ),
-        None => status.permissions().mode() & 0o044 != 0,
+    // With suexec, another user hands out files than the one who runs scripts.
+    let is_suexec = subject.plan.server == Some(Server::Suexec);
+    let user = subject.user.as_ref().filter(|_| !is_suexec);
+    let access = user.map(Access::of);
+    let may = |status: &Metadata, rights: u32| match &access {
+        Some(access) => access.may(status, rights),
+        None => status.permissions().mode() & (rights << 3 | rights) != 0,
     };
-    for (path, status) in walk(folder, |folder| kind_of_folder(folder).is_none()) {
+    let is_open = |folder: &Path| fs::metadata(folder).is_ok_and(|status| may(&status, ENTER));
+    let is_walked = |folder: &Path| kind_of_folder(folder).is_none() && is_open(folder);
+    for (path, status) in walk(folder, is_walked) {
         // A link leads where Apache follows it.
         let Ok(status) = (match status.is_symlink() {
             true => fs::metadata(&path),
@@ -50,20 +59,24 @@ pub fn check(subject: &Subject, report: &mut Report) {
             false => kind_of_file(&path),
         };
         if let Some(kind) = kind
-            && is_handed_out(&status)
+            && may(&status, READ)
         {
             let shown = path.display();
             let hit = report.add(kind, shown.to_string());
             hit.at(&shown);
-            let above = quoted(folder.parent().unwrap_or(folder));
+            let above = folder.parent().unwrap_or(folder);
             let named = quoted(&path);
-            let name = path.file_name().unwrap_or_default().display();
             hit.mend(match kind {
-                Kind::SERVED_VIRTUALENV => format!(
-                    "make one anew by python3 -m venv {above}/{name}, rm -r {named}, and into the script: \
-                     # wsgi-cgi: python={above}/{name}"
-                ),
-                _ => format!("mv {named} {above}/"),
+                Kind::SERVED_VIRTUALENV => {
+                    let new = above.join(path.file_name().unwrap_or_default());
+                    format!(
+                        "make one anew by python3 -m venv {}, rm -r {named}, and into the script: # wsgi-cgi: python={}",
+                        quoted(&new),
+                        new.display()
+                    )
+                }
+                // Asks before it writes over a file of the same name.
+                _ => format!("mv -i {named} {}", quoted(above)),
             });
             // The folder of a script may be one (ScriptAlias) whose files are never handed out.
             if !is_said {
@@ -87,20 +100,31 @@ fn kind_of_file(file: &Path) -> Option<Kind> {
     let end = file.extension().unwrap_or_default();
     let is_one = |ends: &[&str]| ends.iter().any(|known| end == *known);
     match () {
-        () if SECRETS.contains(&&*name) || name.starts_with(".env.") => Some(Kind::SECRETS),
-        () if is_one(&["key", "pem", "p12"]) => Some(Kind::SECRETS),
+        () if SECRETS.contains(&&*name) => Some(Kind::SECRETS),
+        () if name.starts_with(".env.") && !is_one(&MODELS) => Some(Kind::SECRETS),
+        () if is_one(&["key", "p12"]) => Some(Kind::SECRETS),
+        // Certificates are for everybody.
+        () if is_one(&["pem"]) => beginning(file)
+            .contains("PRIVATE KEY")
+            .then_some(Kind::SECRETS),
         () if is_one(&["sqlite", "sqlite3", "db"]) => Some(Kind::DATABASE),
         () if is_one(&["py", "ini", "toml", "yml", "yaml", "json"]) => {
-            has_secret_key(file).then_some(Kind::SERVED_SETTINGS)
+            let text = beginning(file);
+            text.lines()
+                .any(is_secret_key)
+                .then_some(Kind::SERVED_SETTINGS)
         }
         () => None,
     }
 }
 
-fn has_secret_key(file: &Path) -> bool {
+/// As much as is looked at; nothing of what cannot be read.
+fn beginning(file: &Path) -> String {
     let mut text = Vec::new();
     let read = File::open(file).and_then(|file| file.take(MOST).read_to_end(&mut text));
-    read.is_ok() && String::from_utf8_lossy(&text).lines().any(is_secret_key)
+    read.map_or(String::new(), |_| {
+        String::from_utf8_lossy(&text).into_owned()
+    })
 }
 
 /// `SECRET_KEY = "…"`, `app.config["SECRET_KEY"] = b'…'`, `secret_key: …`: a value that stands there, and is not

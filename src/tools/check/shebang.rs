@@ -94,12 +94,16 @@ fn program(command: &[u8], subject: &Subject, file: &Path, report: &mut Report) 
         report
             .add(Kind::RELATIVE_SHEBANG, program.display().to_string())
             .at(&shown)
-            .mend(format!("sed -i '1s|#! *|#!/usr/bin/env |' {named}"));
+            .mend(match located(program, file) {
+                Some(place) => replacing(&place, words, file),
+                None => format!("sed -i '1s|#! *|#!/usr/bin/env |' {named}"),
+            });
     } else if !program.exists() {
         let hit = report.add(Kind::NO_SHEBANG_PROGRAM, program.display().to_string());
         hit.at(&shown);
-        if let Some(place) = program.file_name().and_then(located) {
-            hit.mend(replacing(program, &place, file));
+        let name = program.file_name().unwrap_or_default();
+        if let Some(place) = located(name.as_ref(), file) {
+            hit.mend(replacing(&place, words, file));
         }
     } else if program.file_name() == Some(OsStr::new("env")) {
         env(&words.collect::<Vec<_>>(), subject, file, report);
@@ -117,10 +121,9 @@ fn env(words: &[&[u8]], subject: &Subject, file: &Path, report: &mut Report) {
             .at(&shown)
             .mend(format!("sed -i '1s|env |env -S |' {}", quoted(file)));
     }
-    let mut names = words
-        .iter()
-        .filter(|word| !word.starts_with(b"-") && !word.contains(&b'='));
-    let Some(name) = names.next().map(|word| OsStr::from_bytes(word)) else {
+    let is_name = |word: &&[u8]| !word.starts_with(b"-") && !word.contains(&b'=');
+    let mut rest = words.iter().copied();
+    let Some(name) = rest.find(is_name).map(OsStr::from_bytes) else {
         return;
     };
     let server = subject.plan.server.unwrap_or(Server::Apache);
@@ -132,23 +135,40 @@ fn env(words: &[&[u8]], subject: &Subject, file: &Path, report: &mut Report) {
     let what = format!("{} is not in {path} ({server})", name.display());
     let hit = report.add(Kind::NOT_ON_PATH, what);
     hit.at(&shown);
-    if let Some(place) = located(name) {
-        hit.mend(replacing(Path::new(name), &place, file));
+    if let Some(place) = located(name.as_ref(), file) {
+        hit.mend(replacing(&place, rest, file));
     }
 }
 
-/// Where a program is that this process finds; ours is the one that runs.
-fn located(name: &OsStr) -> Option<PathBuf> {
-    if name == "wsgi-cgi" {
-        return std::env::current_exe().ok();
+/// Where a program of the script `file` is that this process finds; ours is the one that runs.
+fn located(program: &Path, file: &Path) -> Option<PathBuf> {
+    // A #! line can name no program with a blank in its path.
+    let has_blank = |place: &Path| place.to_string_lossy().contains(char::is_whitespace);
+    if program == "wsgi-cgi" {
+        let own = std::env::current_exe().ok();
+        return own.filter(|own| !has_blank(own));
     }
-    let path = std::env::var_os("PATH")?;
-    let mut places = std::env::split_paths(&path).map(|folder| folder.join(name));
-    places.find(|place| place.is_file())
+    let path = match program.components().count() {
+        1 => std::env::var_os("PATH")?,
+        _ => file.parent()?.into(),
+    };
+    let mut places = std::env::split_paths(&path).map(|folder| folder.join(program));
+    places.find(|place| place.is_file() && !has_blank(place))
 }
 
-/// What stands behind the program stays.
-fn replacing(program: &Path, place: &Path, file: &Path) -> String {
-    let (program, place) = (program.display(), place.display());
-    format!("sed -i '1s|#!.*{program}|#!{place}|' {}", quoted(file))
+/// Puts `place` into the first line; the words behind the program stay.
+fn replacing<'a>(place: &Path, words: impl Iterator<Item = &'a [u8]>, file: &Path) -> String {
+    let mut line = format!("#!{}", place.display());
+    for word in words {
+        line.push(' ');
+        line.push_str(&String::from_utf8_lossy(word));
+    }
+    for special in ['\\', '&', '|'] {
+        line = line.replace(special, &format!("\\{special}"));
+    }
+    format!(
+        "sed -i {} {}",
+        quoted(format!("1s|.*|{line}|")),
+        quoted(file)
+    )
 }

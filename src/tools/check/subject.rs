@@ -2,8 +2,6 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use contract::codes::Code;
@@ -13,6 +11,7 @@ use rustix::process::geteuid;
 
 use super::catalogue::{Kind, Severity};
 use super::report::{Report, quoted};
+use super::script;
 use super::user::User;
 use crate::cgi::meta_variables::MetaVariables;
 use crate::cli::{self, Refusal};
@@ -78,7 +77,7 @@ impl Subject {
             (None, None) => here.to_owned(),
         };
         report.fact("application", described(found, &typed));
-        let is_script = file.as_deref().is_some_and(is_script);
+        let is_script = file.as_deref().is_some_and(script::is_one);
         let place = file.as_deref().unwrap_or(&folder);
         let user = User::of_server(plan.server, plan.user.as_deref(), place).map_err(|name| {
             let reason = format!("--user {name}: there is no such user");
@@ -90,7 +89,7 @@ impl Subject {
         if let Some(user) = &user {
             report.fact("user", user.name.clone());
         }
-        let starter = file.as_deref().and_then(starter_of);
+        let starter = file.as_deref().and_then(script::starter);
         if let Some(starter) = &starter {
             report.fact("wrapper", format!("run by {starter}"));
         }
@@ -174,9 +173,22 @@ impl Subject {
             interpreter::described(shell),
             interpreter::described(server)
         );
-        let line = format!("# wsgi-cgi: python={}", shell.program.display());
+        let program = shell.program.display().to_string();
+        let line = format!("# wsgi-cgi: python={program}");
         let remedy = match &self.file {
-            Some(file) => format!("sed -i '1a {line}' {}", quoted(file)),
+            // A setting in a script has no blanks.
+            _ if program.contains(char::is_whitespace) => format!(
+                "in a wrapper script: exec wsgi-cgi --python {} {}",
+                quoted(&program),
+                quoted(&self.application)
+            ),
+            Some(file) => {
+                let has_shebang =
+                    pragma::first_line(file).is_some_and(|line| line.starts_with(b"#!"));
+                let place = if has_shebang { "1a" } else { "1i" };
+                let command = quoted(format!("{place} {line}"));
+                format!("sed -i {command} {}", quoted(file))
+            }
             None => format!("put this line into the script: {line}"),
         };
         let hit = report.add(Kind::OTHER_INTERPRETER, what);
@@ -267,36 +279,4 @@ fn absolute(found: Option<&Found>, typed: &OsString) -> OsString {
         word.push(callable);
     }
     word
-}
-
-/// The program on the `#!` line of a script that holds no application, but starts one that it names: a shell, or
-/// wsgi-cgi with an APP of its own.
-fn starter_of(file: &Path) -> Option<String> {
-    let line = pragma::first_line(file)?;
-    let line = String::from_utf8_lossy(line.strip_prefix(b"#!")?).into_owned();
-    let mut words = line.split_ascii_whitespace();
-    let mut names = words
-        .by_ref()
-        .map(|word| word.rsplit('/').next().unwrap_or(word));
-    let name = names.find(|name| !["env", "-S"].contains(name))?;
-    let shells = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
-    let starts_another = match name {
-        "wsgi-cgi" => {
-            let words: Vec<_> = words.map(OsString::from).collect();
-            cli::parse(&words).is_ok_and(|typed| typed.application.is_some())
-        }
-        name => shells.contains(&name),
-    };
-    starts_another.then(|| name.to_owned())
-}
-
-/// By its name, by a `#!` line of ours, or by a run bit beside any `#!` line: a web server may start it.
-fn is_script(file: &Path) -> bool {
-    let is_named = file
-        .extension()
-        .is_some_and(|end| end == "cgi" || end == "fcgi");
-    let line = pragma::first_line(file).unwrap_or_default();
-    let line = String::from_utf8_lossy(&line);
-    let can_run = fs::metadata(file).is_ok_and(|status| status.permissions().mode() & 0o111 != 0);
-    is_named || line.contains("#!") && (can_run || line.contains("wsgi-cgi"))
 }

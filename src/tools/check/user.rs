@@ -58,6 +58,11 @@ impl User {
     }
 }
 
+/// The name of a user, if there is one.
+pub fn name(uid: u32) -> Option<String> {
+    ask("-un", &uid.to_string())
+}
+
 fn ask(option: &str, name: &str) -> Option<String> {
     let mut id = Command::new("id");
     let done = id.args([option, "--", name]).stderr(Stdio::null()).output();

@@ -96,7 +96,7 @@ impl Whole {
             }
         }
         let all = asked.words.iter().chain([&asked.application]);
-        words.extend(all.map(|word| quoted(&word.to_string_lossy())));
+        words.extend(all.map(quoted));
         words.join(" ")
     }
 

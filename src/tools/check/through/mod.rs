@@ -3,7 +3,6 @@
 mod client;
 mod configuration;
 mod facts;
-
 mod process;
 mod questions;
 mod report;

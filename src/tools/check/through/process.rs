@@ -1,8 +1,8 @@
 //! What was seen, judged: the process.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 
+use super::super::user;
 use super::facts::{Limits, Process, Told};
 use super::report::{Place, Report};
 use super::server::{Need, Server};
@@ -72,11 +72,9 @@ pub fn value(told: &Told, name: &str) -> String {
 
 /// Adds what there is to say of the process.
 pub fn add(report: &mut Report, server: Server, process: &Process, told: &Told) {
-    let users = names("/etc/passwd");
-    let name = |user: u32| {
-        users
-            .get(&user)
-            .map_or(format!("user {user}"), |name| format!("{name} ({user})"))
+    let name = |user: u32| match user::name(user) {
+        Some(name) => format!("{name} ({user})"),
+        None => format!("user {user}"),
     };
     let is_owner = process.user == process.owner;
     let whose = match is_owner {
@@ -243,16 +241,4 @@ fn add_limits(report: &mut Report, limits: &Limits) {
         ),
         false => report.fact("process", "limits", text),
     }
-}
-
-/// Names by number, of the local list of users.
-fn names(file: &str) -> BTreeMap<u32, String> {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    let entry = |line: &str| {
-        let mut fields = line.split(':');
-        let name = fields.next()?.to_owned();
-        Some((fields.nth(1)?.parse().ok()?, name))
-    };
-    // The first one of a number counts.
-    text.lines().rev().filter_map(entry).collect()
 }

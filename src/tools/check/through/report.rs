@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::super::report::printable;
 use crate::terminal::Manners;
 
 /// How good what was seen is.
@@ -103,13 +104,10 @@ impl Report {
         state: State,
         why: &'static str,
     ) {
-        let value: String = value.into();
-        // A server's words must not steer a terminal.
-        let printable = |char: char| if char.is_control() { '\u{fffd}' } else { char };
         self.rows.push(Row {
             group,
             name,
-            value: value.chars().map(printable).collect(),
+            value: printable(&value.into()),
             state,
             why,
             lines: Vec::new(),
