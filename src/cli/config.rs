@@ -53,8 +53,8 @@ pub(super) struct ConfigLine {
 #[command(next_help_heading = "The site")]
 pub(super) struct MountOptions {
     /// The URL's path that leads to the application: / or /prefix [default: /]
-    #[arg(long, value_name = "/PREFIX", value_parser = url_path, default_value = "/", hide_default_value = true)]
-    url: String,
+    #[arg(long, value_name = "/PREFIX", value_parser = url_path)]
+    pub(super) url: Option<String>,
     /// The site's host name
     #[arg(long, value_name = "HOST", value_parser = host_name)]
     name: Option<String>,
@@ -111,7 +111,7 @@ impl MountOptions {
         let absolute = |path: PathBuf| here.join(path);
         let statics = self.statics.into_iter();
         Mounting {
-            url: self.url,
+            url: self.url.unwrap_or_default(),
             name: self.name,
             port: self.port,
             socket: self.socket.map(|socket| match socket {

@@ -61,6 +61,7 @@ pub fn parse_init(arguments: &[OsString], here: &Path) -> Result<InitPlan, Refus
     Ok(InitPlan {
         asked: line.options.asked(folder.into(), here),
         server: line.server,
+        has_url: line.mount.url.is_some(),
         mount: line.mount.meant(here),
         existing: match line.force {
             true => Existing::Replaced,

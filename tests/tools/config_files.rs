@@ -159,7 +159,11 @@ fn every_form_of_app_is_run_by_its_script() {
 fn what_is_there_is_replaced_by_force_only() {
     let folder = folder("site");
     let words = ["lighttpd", "--output=out", "site/app.py"];
-    config(folder.path(), &words).assert_quiet();
+    let first = config(folder.path(), &words);
+    first.assert_quiet();
+    let told = String::from_utf8_lossy(&first.out);
+    let step = "on top of 90-site.conf:\n  save this as /etc/lighttpd/conf-enabled/90-site.conf\n";
+    assert!(told.contains(step), "{first}");
     let written = folder.path().join("out/90-site.conf");
     let (text, time) = (fs::read(&written).unwrap(), || {
         fs::metadata(&written).unwrap().modified().unwrap()
@@ -332,7 +336,10 @@ fn the_steps_of_a_site_without_a_name_turn_off_the_servers_own() {
     ] {
         let text = printed(folder.path(), &[server, "site/app.py"]);
         assert!(text.contains(step), "{text}");
-        let named = printed(folder.path(), &[server, "--name=example.org", "site/app.py"]);
+        let named = printed(
+            folder.path(),
+            &[server, "--name=example.org", "site/app.py"],
+        );
         assert!(!named.contains(step), "{named}");
     }
 }
