@@ -54,7 +54,7 @@ fn alone_it_lists_the_servers_and_each_is_told_with_its_steps() {
         assert!(list.contains(&format!("\n  {server} ")), "{server}: {list}");
         let text = printed(folder.path(), &[server, "site/app.py"]);
         assert!(text.contains("What to do:\n#   "), "{text}");
-        assert!(text.is_ascii() || server == "openfaas", "{text}");
+        assert!(text.is_ascii(), "{text}");
         // Where another machine has the application, it has it elsewhere.
         let place = folder.path().join("site/app.py");
         assert!(text.contains(place.to_str().unwrap()), "{text}");
