@@ -57,7 +57,7 @@ Every option can also be set in the environment (WSGI_CGI_TIMEOUT=30) and in
 the first lines of the script (# wsgi-cgi: timeout=30). The command line wins,
 then the script, then the environment.
 
-Other commands, each with its own --help:
+Other commands (wsgi-cgi COMMAND --help tells more):
   check APP                what would go wrong under a web server
   config SERVER APP        a server's configuration, ready to paste
   init [DIR]               script and settings for the application in a folder

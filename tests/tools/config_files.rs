@@ -333,6 +333,7 @@ fn the_steps_of_a_site_without_a_name_turn_off_the_servers_own() {
         ("apache", "a2dissite 000-default"),
         ("nginx", "rm /etc/nginx/sites-enabled/default"),
         ("nginx-proxy", "rm /etc/nginx/sites-enabled/default"),
+        ("caddy", "remove the Caddyfile's own block :80"),
     ] {
         let text = printed(folder.path(), &[server, "site/app.py"]);
         assert!(text.contains(step), "{text}");
