@@ -13,21 +13,23 @@ use crate::plan::{CheckPlan, Checking, Depth, ReportForm, Server, ThroughPlan};
 const ABOUT: &str = "Finds what will go wrong under a web server, and says what to do about it.";
 
 const DETAILS: &str = "\
-The application is imported and answers a few requests (GET, HEAD and POST of /, a page that is missing, odd
-addresses), each in a process of its own: what its import and these requests do, they do. Nothing else is changed.
-With --no-run, files are only looked at.
+The application is imported and answers a few requests (GET, HEAD and POST of
+/, a page that is missing, odd addresses), each in a process of its own: what
+its import and these requests do, they do. Nothing else is changed. With
+--no-run, files are only looked at.
 
 Examples:
-  wsgi-cgi check app.py                                  as you, in your environment
-  sudo wsgi-cgi check --as-cgi app.py                    as Apache's user, with Apache's variables
-  sudo wsgi-cgi check --as-cgi=lighttpd --user web .     as Lighttpd, run by the user web
-  wsgi-cgi check --as-cgi=suexec ~/public_html/app.cgi   as suexec on a shared host
-  wsgi-cgi check --document-root /var/www app.cgi        which secrets a visitor could read
-  wsgi-cgi check --through https://example.org/ app.py   what the web server really gives it (docs/check-through.md)
-  wsgi-cgi check --json app.py                           for a program
+  wsgi-cgi check app.py                                 as you, as you are
+  sudo wsgi-cgi check --as-cgi app.py                   as Apache's user
+  sudo wsgi-cgi check --as-cgi=lighttpd --user web .    as Lighttpd's user web
+  wsgi-cgi check --as-cgi=suexec ~/public_html/app.cgi  as suexec
+  wsgi-cgi check --document-root /var/www app.cgi       secrets in sight
+  wsgi-cgi check --through https://example.org/ app.py  by the web server
+  wsgi-cgi check --json app.py                          for a program
 
-Exit status: 0 nothing was found, or hints only; 1 errors or warnings, something to change; 2 wrong usage;
-3 application or interpreter not found, or not reached.";
+Exit status: 0 nothing was found, or hints only; 1 errors or warnings,
+something to change; 2 wrong usage; 3 application or interpreter not found, or
+not reached.";
 
 /// Options of a request that change nothing here; they are read all the same.
 const NO_MATTER: [&str; 7] = [

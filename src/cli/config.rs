@@ -17,14 +17,15 @@ const ABOUT: &str =
     "Writes a server's configuration for an application: complete, commented, ready to paste.";
 
 const DETAILS: &str = "\
-It goes to standard output, with the steps to take on top. Where several files are needed, each is printed with its
-name; --output DIR writes them. Nothing is installed and no server is touched.
+It goes to standard output, with the steps to take on top. Where several files
+are needed, each is printed with its name; --output DIR writes them. Nothing is
+installed and no server is touched.
 
 Examples:
-  wsgi-cgi config                                        which servers there are
-  wsgi-cgi config apache --name example.org app.py       a site of its own
-  wsgi-cgi config htaccess --url /shop --output . .      a folder of a shared host's site
-  wsgi-cgi config nginx-proxy --name example.org --static /static=static mysite.wsgi
+  wsgi-cgi config                                    which servers there are
+  wsgi-cgi config apache --name example.org app.py   a site of its own
+  wsgi-cgi config htaccess --url /shop --output . .  a shared host's folder
+  wsgi-cgi config nginx-proxy --static /static=static mysite.wsgi
   wsgi-cgi config systemd --user www-data --output /etc/systemd/system app.py";
 
 #[derive(Parser)]
@@ -53,8 +54,8 @@ pub(super) struct ConfigLine {
 #[command(next_help_heading = "The site")]
 pub(super) struct MountOptions {
     /// The URL's path that leads to the application: / or /prefix [default: /]
-    #[arg(long, value_name = "/PREFIX", value_parser = url_path, default_value = "/", hide_default_value = true)]
-    url: String,
+    #[arg(long, value_name = "/PREFIX", value_parser = url_path)]
+    pub(super) url: Option<String>,
     /// The site's host name
     #[arg(long, value_name = "HOST", value_parser = host_name)]
     name: Option<String>,
@@ -111,7 +112,7 @@ impl MountOptions {
         let absolute = |path: PathBuf| here.join(path);
         let statics = self.statics.into_iter();
         Mounting {
-            url: self.url,
+            url: self.url.unwrap_or_default(),
             name: self.name,
             port: self.port,
             socket: self.socket.map(|socket| match socket {

@@ -11,14 +11,16 @@ const ABOUT: &str =
 
 const DETAILS: &str = "\
 Examples:
-  wsgi-cgi explain WC031                        a code of wsgi-cgi or of check
-  wsgi-cgi explain AH01262                      a number of Apache's
-  wsgi-cgi explain suexec 120                   an exit status of suexec
-  wsgi-cgi explain 'Exec format error'          a message, or a whole line of a log
-  tail -n 100 error.log | wsgi-cgi explain -    each thing that is known in it, once, with its count
-  wsgi-cgi explain --list                       everything that is known
-  wsgi-cgi explain suexec                       everything of one source: wsgi-cgi, check, apache, suexec,
-                                                lighttpd, nginx, system, python, lambda
+  wsgi-cgi explain WC031                      a code of wsgi-cgi or of check
+  wsgi-cgi explain AH01262                    a number of Apache's
+  wsgi-cgi explain suexec 120                 an exit status of suexec
+  wsgi-cgi explain 'Exec format error'        a message, or a line of a log
+  tail -n 100 error.log | wsgi-cgi explain -  all that is known in a log
+  wsgi-cgi explain --list                     everything that is known
+  wsgi-cgi explain suexec                     everything of one source
+
+The sources: wsgi-cgi, check, apache, suexec, lighttpd, nginx, system, python,
+lambda.
 
 Exit status: 0 it is explained; 2 wrong usage; 3 nothing is known of it.";
 

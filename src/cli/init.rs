@@ -12,14 +12,16 @@ use crate::plan::config::{Consent, Existing, InitPlan, Server};
 const ABOUT: &str = "Writes what a web server needs to run the application in a folder: a script, and the server's configuration.";
 
 const DETAILS: &str = "\
-It shows what it will write, and asks. The script (app.cgi) starts the application with the virtualenv that is found
-beside it. For Apache on a shared host (htaccess) a .htaccess file sends every address to it, and keeps sources,
-settings and databases from visitors. Run again, it changes nothing that is as it should be.
+It shows what it will write, and asks. The script (app.cgi) starts the
+application with the virtualenv that is found beside it. For Apache on a shared
+host (htaccess) a .htaccess file sends every address to it, and keeps sources,
+settings and databases from visitors. Run again, it changes nothing that is as
+it should be.
 
 Examples:
-  wsgi-cgi init                                          for Apache, in this folder
-  wsgi-cgi init --yes --url /shop ~/public_html/shop     without a question
-  wsgi-cgi init --server lighttpd --name example.org     the configuration of another server: wsgi-cgi config lists them
+  wsgi-cgi init                                       Apache, in this folder
+  wsgi-cgi init --yes --url /shop ~/public_html/shop  without a question
+  wsgi-cgi init --server lighttpd                     for another server
 
 Exit status: 0 all is there; 2 nothing was written.";
 
@@ -61,6 +63,7 @@ pub fn parse_init(arguments: &[OsString], here: &Path) -> Result<InitPlan, Refus
     Ok(InitPlan {
         asked: line.options.asked(folder.into(), here),
         server: line.server,
+        has_url: line.mount.url.is_some(),
         mount: line.mount.meant(here),
         existing: match line.force {
             true => Existing::Replaced,

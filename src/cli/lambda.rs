@@ -14,13 +14,15 @@ const ABOUT: &str =
     "Runs an application on AWS Lambda: a custom runtime's loop, or one event on standard input.";
 
 const DETAILS: &str = "\
-With AWS_LAMBDA_RUNTIME_API in the environment it takes events from there, one after another. Without, it reads one
-event from standard input and writes one result to standard output.
+With AWS_LAMBDA_RUNTIME_API in the environment it takes events from there, one
+after another. Without, it reads one event from standard input and writes one
+result to standard output.
 
-Events of API Gateway (REST and HTTP APIs, payload formats 1.0 and 2.0), function URLs and load balancers are
-known by their shape. The application is imported once; each event is answered by a process that is forked for it,
-so that none can spoil the next. Event and context stand in the environ under the names that apig-wsgi,
-serverless-wsgi and awsgi use.
+Events of API Gateway (REST and HTTP APIs, payload formats 1.0 and 2.0),
+function URLs and load balancers are known by their shape. The application is
+imported once; each event is answered by a process that is forked for it, so
+that none can spoil the next. Event and context stand in the environ under the
+names that apig-wsgi, serverless-wsgi and awsgi use.
 
 The file named bootstrap in a deployment package:
   #!/bin/sh
@@ -29,8 +31,9 @@ The file named bootstrap in a deployment package:
 By hand:
   wsgi-cgi lambda app.py < event.json
 
-Exit status: 0 the event was answered, by whatever HTTP status; 1 it failed, or the runtime API did; 2 wrong usage,
-or no event; 3 application or interpreter not found.";
+Exit status: 0 the event was answered, by whatever HTTP status; 1 it failed, or
+the runtime API did; 2 wrong usage, or no event; 3 application or interpreter
+not found.";
 
 #[derive(Parser)]
 #[command(name = "wsgi-cgi lambda", bin_name = "wsgi-cgi lambda", about = ABOUT, after_help = DETAILS, args_override_self = true)]

@@ -46,35 +46,38 @@ const ABOUT: &str = "Runs any WSGI application, one request at a time, as a CGI 
 
 const DETAILS: &str = "\
 APP is one of
-  path/app.py            a file; also app.wsgi, or a script of any name with a #!wsgi-cgi line
-  path/app.py:name       an object in it; :factory() is called to make the application
+  path/app.py            a file; also app.wsgi, or any #!wsgi-cgi script
+  path/app.py:name       an object in it; a :factory() is called
   package.module[:name]  a module, looked up from the working directory
-  path/                  a folder with wsgi.py, app.py, passenger_wsgi.py, or manage.py
-Without a name: `application`, `app`, the one object of a known framework, create_app(), make_app().
+  path/                  a folder: wsgi.py, app.py, passenger_wsgi.py, manage.py
+Without a name: `application`, `app`, the one object of a known framework,
+create_app(), make_app().
 
-Every option can also be set in the environment (WSGI_CGI_TIMEOUT=30) and in the first lines of
-the script (# wsgi-cgi: timeout=30). The command line wins, then the script, then the environment.
+Every option can also be set in the environment (WSGI_CGI_TIMEOUT=30) and in
+the first lines of the script (# wsgi-cgi: timeout=30). The command line wins,
+then the script, then the environment.
 
-Other commands, each with its own --help:
-  wsgi-cgi check APP                                     what would go wrong under a web server, and what to do
-  wsgi-cgi config SERVER APP                             a server's configuration, ready to paste
-  wsgi-cgi init [DIR]                                    a script and settings for the application in a folder
-  wsgi-cgi explain CODE|MESSAGE|-                        cause and remedy of an error, or of those in a log
-  wsgi-cgi serve APP|DIR                                 an HTTP listener, one process per request
-  wsgi-cgi request APP [PATH]                            one request from the shell, as curl would send it
-  wsgi-cgi inetd APP                                     one HTTP request on standard input (inetd, systemd)
-  wsgi-cgi lambda APP                                    AWS Lambda's events
-  wsgi-cgi watchdog APP                                  OpenFaaS's classic watchdog
-  wsgi-cgi warm status|stop [APP], warm start APP        the preloaded processes of --warm
+Other commands (wsgi-cgi COMMAND --help tells more):
+  check APP                what would go wrong under a web server
+  config SERVER APP        a server's configuration, ready to paste
+  init [DIR]               script and settings for the application in a folder
+  explain CODE|MESSAGE|-   cause and remedy of an error, or of those in a log
+  serve APP|DIR            an HTTP listener, one process per request
+  request APP [PATH]       one request from the shell, as curl would send it
+  inetd APP                one HTTP request on standard input (inetd, systemd)
+  lambda APP               AWS Lambda's events
+  watchdog APP             OpenFaaS's classic watchdog
+  warm status|stop|start   the preloaded processes of --warm
 
 Examples:
-  wsgi-cgi app.py                                        answers GET / on standard output
-  PATH_INFO=/users QUERY_STRING=n=1 wsgi-cgi app.py      another page
+  wsgi-cgi app.py                     answers GET / on standard output
+  PATH_INFO=/users wsgi-cgi app.py    another page
   REQUEST_METHOD=POST CONTENT_LENGTH=3 wsgi-cgi app.py <<< a=1
-  #!/usr/bin/env wsgi-cgi                                the first line of a CGI script
+  #!/usr/bin/env wsgi-cgi             the first line of a CGI script
 
-Exit status: 0 the response was complete; 1 the application failed; 2 wrong usage; 3 application or
-interpreter not found; 124 timed out; 128+N ended by signal N.";
+Exit status: 0 the response was complete; 1 the application failed; 2 wrong
+usage; 3 application or interpreter not found; 124 timed out; 128+N ended by
+signal N.";
 
 /// The command line: options, APP, and nothing that is read behind it.
 #[derive(Parser)]

@@ -13,20 +13,22 @@ use crate::plan::{Asked, Data, Mode, RequestPlan, Showing, Work};
 const ABOUT: &str = "Sends one request to an application, as curl would, without a server.";
 
 const DETAILS: &str = "\
-PATH is /path?query or a whole URL [default: /]. The body goes to standard output, what the application complains
-of to standard error. Options that curl has are curl's.
+PATH is /path?query or a whole URL [default: /]. The body goes to standard
+output, what the application complains of to standard error. Options that curl
+has are curl's.
 
 Examples:
   wsgi-cgi request app.py /users?n=1
   wsgi-cgi request -i -X PUT --json '{\"a\": 1}' app.py /items/7
-  wsgi-cgi request -F name=x -F file=@photo.png app.py https://example.org/upload
-  wsgi-cgi request --time app.py                        where the time goes
-  wsgi-cgi request --time --repeat 20 --warm app.py     the same, of twenty requests
-  wsgi-cgi request --compare cold,warm,wsgiref app.py   whether all ways give the same response
-  wsgi-cgi request --event request.json app.py          JSON in, JSON out (docs/event.md)
+  wsgi-cgi request -F name=x -F file=@photo.png app.py /upload
+  wsgi-cgi request --time app.py                       where the time goes
+  wsgi-cgi request --time --repeat 20 --warm app.py    the same, of twenty
+  wsgi-cgi request --compare cold,warm,wsgiref app.py  is it the same each way?
+  wsgi-cgi request --event request.json app.py         JSON in, JSON out
 
-Exit status: 0 the response was complete; 1 the application failed, or --compare found a difference; 2 wrong usage;
-3 application or interpreter not found; 22 an HTTP error, with -f; 124 timed out; 128+N ended by signal N.";
+Exit status: 0 the response was complete; 1 the application failed, or
+--compare found a difference; 2 wrong usage; 3 application or interpreter not
+found; 22 an HTTP error, with -f; 124 timed out; 128+N ended by signal N.";
 
 // The groups of options in --help.
 const REQUEST: &str = "The request";

@@ -21,36 +21,41 @@ const ABOUT: &str =
     "Serves an application, or a folder of scripts, over HTTP/1.1: one process per request.";
 
 const DETAILS: &str = "\
-Every request starts a CGI process, as a web server would: what works here works there, and a change of
-the code shows at the next request. On a loopback address failures are shown in the page, unless the request
-came through a proxy; --debug=false hides them.
+Every request starts a CGI process, as a web server would: what works here
+works there, and a change of the code shows at the next request. On a loopback
+address failures are shown in the page, unless the request came through a
+proxy; --debug=false hides them.
 
-DIR is a folder of scripts as a web server's cgi-bin: executable files in any language, and .wsgi or .py
-files with an application. A folder with a wsgi.py, app.py or manage.py is an application, unless --list is given.
+DIR is a folder of scripts as a web server's cgi-bin: executable files in any
+language, and .wsgi or .py files with an application. A folder with a wsgi.py,
+app.py or manage.py is an application, unless --list is given.
 
 Examples:
   wsgi-cgi serve app.py
   wsgi-cgi serve --bind 127.0.0.1:0 --static /static=static mysite.wsgi
-  wsgi-cgi serve --bind unix:/run/app.sock --max-processes 8 --timeout 30 app.py
+  wsgi-cgi serve --bind unix:/run/app.sock --max-processes 8 app.py
   wsgi-cgi serve --list cgi-bin
 
-It ends on Ctrl-C or SIGTERM when the running requests are answered; on a second one at once.";
+It ends on Ctrl-C or SIGTERM when the running requests are answered; on a
+second one at once.";
 
 const INETD_ABOUT: &str =
     "Answers one HTTP request on standard input, with the listener's strictness, and ends.";
 
 const INETD_DETAILS: &str = "\
-For inetd and xinetd (nowait), systemd sockets with Accept=yes, socat, and ncat -e: the connection is descriptors
-0 and 1. Where it is 2, too, complaints go to syslog. The peer's address comes from the socket, else from what
-systemd, socat, ncat or tcpserver say in the environment. Unit files: wsgi-cgi config systemd-inetd.
+For inetd and xinetd (nowait), systemd sockets with Accept=yes, socat, and ncat
+-e: the connection is descriptors 0 and 1. Where it is 2, too, complaints go to
+syslog. The peer's address comes from the socket, else from what systemd,
+socat, ncat or tcpserver say in the environment. Unit files: wsgi-cgi config
+systemd-inetd.
 
 Examples:
-  systemd-socket-activate --listen 127.0.0.1:8000 --accept --inetd wsgi-cgi inetd app.py
-  socat TCP-LISTEN:8000,bind=127.0.0.1,fork,reuseaddr EXEC:'wsgi-cgi inetd app.py'
+  systemd-socket-activate -l 127.0.0.1:8000 -a --inetd wsgi-cgi inetd app.py
+  socat TCP-LISTEN:8000,bind=127.0.0.1,fork EXEC:'wsgi-cgi inetd app.py'
   printf 'GET / HTTP/1.0\\r\\n\\r\\n' | wsgi-cgi inetd app.py
 
-Exit status: 0 the request was answered, by whatever status; 2 wrong usage; 3 application or interpreter not
-found (the client gets a page all the same).";
+Exit status: 0 the request was answered, by whatever status; 2 wrong usage; 3
+application or interpreter not found (the client gets a page all the same).";
 
 // The groups of options in --help.
 const LISTENER: &str = "The listener";

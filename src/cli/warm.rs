@@ -9,8 +9,9 @@ use super::{Refusal, refusal};
 const ABOUT: &str = "Shows, starts and ends the preloaded processes of warm mode (this user's).";
 
 const DETAILS: &str = "\
-A process is one application in one environment: that of a web server differs from a shell's, so that `warm
-start` tells whether an application can be warmed, and the web server's first request starts its own.
+A process is one application in one environment: that of a web server differs
+from a shell's, so that `warm start` tells whether an application can be
+warmed, and the web server's first request starts its own.
 
 Exit status of start: 0 it is there; 1 it cannot be.";
 

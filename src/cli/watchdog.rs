@@ -13,20 +13,23 @@ const ABOUT: &str = "Answers one request of OpenFaaS's classic watchdog: its var
      standard output.";
 
 const DETAILS: &str = "\
-The classic watchdog tells the request by variables (Http_Method, Http_Path, Http_Query, a Http_Name for each
-header). It answers 200 with what is written, and 500 where the exit status is not 0; no header can be told, but
-for its own setting content_type. With combine_output (its default) stderr would stand in the page: what there is
-to say then goes to the watchdog's own log, or to --error-log.
+The classic watchdog tells the request by variables (Http_Method, Http_Path,
+Http_Query, a Http_Name for each header). It answers 200 with what is written,
+and 500 where the exit status is not 0; no header can be told, but for its own
+setting content_type. With combine_output (its default) stderr would stand in
+the page: what there is to say then goes to the watchdog's own log, or to
+--error-log.
 
 In a Dockerfile:
   ENV fprocess=\"wsgi-cgi watchdog /home/app/app.py\"
   ENV content_type=\"text/html; charset=utf-8\"
   ENV combine_output=\"false\"
 
-of-watchdog's HTTP mode carries everything: fprocess=\"wsgi-cgi serve --warm app.py\", upstream_url=
-\"http://127.0.0.1:8000\".
+of-watchdog's HTTP mode carries everything: fprocess=\"wsgi-cgi serve --warm
+app.py\", upstream_url=\"http://127.0.0.1:8000\".
 
-Exit status: 0 the status was below 500; 1 it was not, or the application failed; 2 and 3 as for wsgi-cgi APP.";
+Exit status: 0 the status was below 500; 1 it was not, or the application
+failed; 2 and 3 as for wsgi-cgi APP.";
 
 #[derive(Parser)]
 #[command(name = "wsgi-cgi watchdog", bin_name = "wsgi-cgi watchdog", about = ABOUT, after_help = DETAILS, args_override_self = true)]

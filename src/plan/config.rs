@@ -59,6 +59,8 @@ pub struct InitPlan {
     pub server: Server,
     /// Where the application is to be.
     pub mount: Mounting,
+    /// `--url` was given: the folder's place tells nothing.
+    pub has_url: bool,
     /// What becomes of files that are there.
     pub existing: Existing,
     /// Whether somebody has to agree.

@@ -54,7 +54,7 @@ fn alone_it_lists_the_servers_and_each_is_told_with_its_steps() {
         assert!(list.contains(&format!("\n  {server} ")), "{server}: {list}");
         let text = printed(folder.path(), &[server, "site/app.py"]);
         assert!(text.contains("What to do:\n#   "), "{text}");
-        assert!(text.is_ascii() || server == "openfaas", "{text}");
+        assert!(text.is_ascii(), "{text}");
         // Where another machine has the application, it has it elsewhere.
         let place = folder.path().join("site/app.py");
         assert!(text.contains(place.to_str().unwrap()), "{text}");
@@ -159,7 +159,11 @@ fn every_form_of_app_is_run_by_its_script() {
 fn what_is_there_is_replaced_by_force_only() {
     let folder = folder("site");
     let words = ["lighttpd", "--output=out", "site/app.py"];
-    config(folder.path(), &words).assert_quiet();
+    let first = config(folder.path(), &words);
+    first.assert_quiet();
+    let told = String::from_utf8_lossy(&first.out);
+    let step = "on top of 90-site.conf:\n  save this as /etc/lighttpd/conf-enabled/90-site.conf\n";
+    assert!(told.contains(step), "{first}");
     let written = folder.path().join("out/90-site.conf");
     let (text, time) = (fs::read(&written).unwrap(), || {
         fs::metadata(&written).unwrap().modified().unwrap()
@@ -284,25 +288,33 @@ fn systemd_finds_nothing_to_complain_about_in_the_units() {
     }
 }
 
-/// What the tests under real servers leave out, because it may be root's: the log in its usual place.
+/// What the tests under real servers leave out: the log in its usual place, which may be root's, and sites beside each
+/// other and beside what Debian's packages add.
 #[test]
-fn lighttpd_takes_what_is_written_without_an_error_log() {
+fn lighttpd_takes_several_sites_and_the_usual_log() {
     let folder = folder("site");
-    config(
-        folder.path(),
-        &[
-            "lighttpd",
-            "--name=example.org",
-            "--timeout=5",
-            "--output=.",
-            "site/app.py",
-        ],
-    )
-    .assert_quiet();
     let place = folder.path().display();
-    let text = format!(
-        "server.document-root = \"{place}\"\nserver.modules = ( \"mod_alias\" )\ninclude \"90-site.conf\"\n"
+    let mut text = format!(
+        "server.document-root = \"{place}\"\nserver.modules = ( \"mod_alias\" )\n\
+         alias.url += ( \"/javascript\" => \"/usr/share/javascript\" )\n"
     );
+    for (number, words) in [
+        &["--name=example.org", "--timeout=5"][..],
+        &["--name=example.com"],
+        &["--url=/shop"],
+        &[],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let output = format!("--output=out{number}");
+        let words = [&["lighttpd", &output, "site/app.py"], words].concat();
+        config(folder.path(), &words).assert_quiet();
+        text.push_str(&format!("include \"out{number}/90-site.conf\"\n"));
+        let written = folder.path().join(format!("out{number}/90-site.conf"));
+        let written = fs::read_to_string(written).unwrap();
+        assert!(written.contains("server.breakagelog"), "{written}");
+    }
     let main = folder.path().join("main.conf");
     fs::write(&main, text).unwrap();
     output(
@@ -311,11 +323,26 @@ fn lighttpd_takes_what_is_written_without_an_error_log() {
             .arg("-f")
             .arg(&main),
     );
-    assert!(
-        fs::read_to_string(folder.path().join("90-site.conf"))
-            .unwrap()
-            .contains("server.breakagelog")
-    );
+}
+
+/// Without a name, Debian's own first site would answer.
+#[test]
+fn the_steps_of_a_site_without_a_name_turn_off_the_servers_own() {
+    let folder = folder("site");
+    for (server, step) in [
+        ("apache", "a2dissite 000-default"),
+        ("nginx", "rm /etc/nginx/sites-enabled/default"),
+        ("nginx-proxy", "rm /etc/nginx/sites-enabled/default"),
+        ("caddy", "remove the Caddyfile's own block :80"),
+    ] {
+        let text = printed(folder.path(), &[server, "site/app.py"]);
+        assert!(text.contains(step), "{text}");
+        let named = printed(
+            folder.path(),
+            &[server, "--name=example.org", "site/app.py"],
+        );
+        assert!(!named.contains(step), "{named}");
+    }
 }
 
 #[test]

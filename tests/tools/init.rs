@@ -184,6 +184,25 @@ fn a_person_at_a_terminal_is_asked() {
     }
 }
 
+/// A domain of its own may have its folder below another one's.
+#[test]
+fn the_address_is_what_was_typed_else_what_the_folders_place_tells() {
+    for (words, address) in [
+        (&["--yes"][..], "/shop/"),
+        (&["--yes", "--url", "/"], "/"),
+        (&["--yes", "--url", "/other"], "/other/"),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("public_html/shop");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("app.py"), "").unwrap();
+        init(&folder, words).assert_quiet();
+        let text = fs::read_to_string(folder.join(".htaccess")).unwrap();
+        let line = format!("\nFallbackResource {address}app.cgi\n");
+        assert!(text.contains(&line), "{words:?}: {text}");
+    }
+}
+
 #[test]
 fn a_folder_without_an_application_is_told() {
     let folder = tempfile::tempdir().unwrap();

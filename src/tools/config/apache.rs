@@ -11,24 +11,32 @@ use super::{File, join, listens_on, script, steps};
 pub fn site(place: &Place) -> Result<Vec<File>, Failure> {
     let quote = |text: &str| APACHE.quote(text);
     let (name, mount) = (format!("{}.conf", place.label), &place.mount);
+    let saved = format!("save this as /etc/apache2/sites-available/{name}");
+    let script_step = format!(
+        "save the script as {}; chmod 755 {0}",
+        SHELL.word(&place.script)?
+    );
+    let mut steps_to_take = vec![
+        &*saved,
+        &script_step,
+        "a2enmod alias env cgi   (it takes cgid where that is the right one)",
+    ];
+    if mount.name.is_none() && mount.port.is_none() {
+        steps_to_take.push("without --name, this site is the only one: a2dissite 000-default");
+    }
+    // Reloaded, mod_cgid has no daemon: it is started with Apache only.
+    let enable = format!(
+        "a2ensite {}; apachectl configtest && systemctl restart apache2",
+        place.label
+    );
+    steps_to_take.push(&enable);
     let mut lines = steps(
         &format!(
             "Apache 2.4: {} at {}",
             place.target.below(&place.folder),
             place.address()
         ),
-        &[
-            &format!("save this as /etc/apache2/sites-available/{name}"),
-            &format!(
-                "save the script as {}; chmod 755 {0}",
-                SHELL.word(&place.script)?
-            ),
-            "a2enmod alias env cgi   (it takes cgid where that is the right one)",
-            &format!(
-                "a2ensite {}; apachectl configtest && systemctl reload apache2",
-                place.label
-            ),
-        ],
+        &steps_to_take,
     );
     let listen = listens_on(mount.port, "*:80");
     // Debian listens on 80 already; twice is an error.

@@ -20,19 +20,28 @@ pub fn proxy(place: &Place) -> Result<Vec<File>, Failure> {
     } else {
         address
     };
+    let saved = format!("save this as /etc/caddy/{name}; in /etc/caddy/Caddyfile: import {name}");
+    let unit_step = format!(
+        "save the units as /etc/systemd/system/{units}.socket and {units}.service; systemctl daemon-reload"
+    );
+    let enable = format!("systemctl enable --now {units}.socket");
+    let mut steps_to_take = vec![&*saved];
+    if mount.name.is_none() && mount.port.is_none() {
+        steps_to_take.push(
+            "without --name, this site is the only one: remove the Caddyfile's own block :80",
+        );
+    }
+    steps_to_take.extend([
+        &unit_step,
+        &enable,
+        "caddy validate --config /etc/caddy/Caddyfile && systemctl reload caddy",
+    ]);
     let mut lines = steps(
         &format!(
             "Caddy 2 in front of wsgi-cgi serve: {} at {address}",
             place.target.below(&place.folder)
         ),
-        &[
-            &format!("save this as /etc/caddy/{name}; in /etc/caddy/Caddyfile: import {name}"),
-            &format!(
-                "save the units as /etc/systemd/system/{units}.socket and {units}.service; systemctl daemon-reload"
-            ),
-            &format!("systemctl enable --now {units}.socket"),
-            "caddy validate --config /etc/caddy/Caddyfile && systemctl reload caddy",
-        ],
+        &steps_to_take,
     );
     lines.push(match (&mount.name, mount.port) {
         (Some(name), None) => format!("{name} {{"),

@@ -26,12 +26,6 @@ pub fn site(place: &Place) -> Result<Vec<File>, Failure> {
         ],
     );
     lines.push("server.modules += ( \"mod_alias\", \"mod_cgi\" )".into());
-    if !place.has_error_log {
-        lines.extend([
-            "# Where the script's complaints go: a daemon loses them otherwise. (With --error-log they have a file of their own.)".into(),
-            "server.breakagelog = \"/var/log/lighttpd/breakage.log\"".into(),
-        ]);
-    }
     let mut conditions = Vec::new();
     if let Some(port) = mount.port {
         let address = super::listens_on(Some(port), "");
@@ -67,17 +61,29 @@ pub fn site(place: &Place) -> Result<Vec<File>, Failure> {
         "" => format!("    \"/\" => {}", quote(&format!("{}/", place.script))?),
         _ => format!("    \"{}\" => {}", mount.url, quote(&place.script)?),
     });
+    // Other files may have aliases for the whole server (Debian's javascript-common): outside of a condition, setting
+    // them a second time is an error.
+    let set = match conditions.is_empty() && mount.url.is_empty() {
+        true => "+=",
+        false => "=",
+    };
     let mut application = vec![
-        "alias.url = (".to_owned(),
+        format!("alias.url {set} ("),
         aliases.join("\n"),
         ")".into(),
         "# By its own first line. Nothing else here is a program.".into(),
-        format!("cgi.assign = ( {} => \"\" )", quote(&place.script)?),
+        format!("cgi.assign {set} ( {} => \"\" )", quote(&place.script)?),
         "cgi.execute-x-only = \"enable\"".into(),
         "# Each piece of a response goes out when the application gives it, not all at the end."
             .into(),
         "server.stream-response-body = 1".into(),
     ];
+    if !place.has_error_log {
+        application.extend([
+            "# Where the script's complaints go: a daemon loses them otherwise. (With --error-log they have a file of their own.)".into(),
+            "server.breakagelog = \"/var/log/lighttpd/breakage.log\"".into(),
+        ]);
+    }
     if let Some(limit) = place.timeout {
         application.extend([
             "# Longer than --timeout: the application's own 504 says more than Lighttpd's.".into(),

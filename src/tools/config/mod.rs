@@ -70,7 +70,11 @@ fn configure(plan: &ConfigPlan, here: &Path) -> Result<(), Failure> {
     let place = Place::find(&plan.asked, &plan.mount, here)?;
     let files = files(server, &place)?;
     match &plan.output {
-        Some(folder) => write::write(&files, folder, plan.existing),
+        Some(folder) => {
+            write::write(&files, folder, plan.existing)?;
+            write::print(&next(&files));
+            Ok(())
+        }
         None => {
             write::print(&write::shown(&files));
             Ok(())
@@ -172,6 +176,20 @@ fn steps(title: &str, steps: &[&str]) -> Vec<String> {
     lines.extend(steps.iter().map(|step| format!("#   {step}")));
     lines.push(String::new());
     lines
+}
+
+/// The same once more, for who has not looked into the files.
+fn next(files: &[File]) -> String {
+    let Some(file) = files.first() else {
+        return String::new();
+    };
+    let lines = file.text.lines().take_while(|line| !line.is_empty());
+    let steps: String = lines
+        .filter_map(|line| line.strip_prefix("#   "))
+        .map(|step| format!("  {step}\n"))
+        .collect();
+    let name = file.path.display();
+    format!("\nWhat to do, as it stands on top of {name}:\n{steps}")
 }
 
 fn join(lines: Vec<String>) -> String {

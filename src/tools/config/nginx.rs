@@ -169,10 +169,16 @@ fn server(place: &Place) -> Result<Vec<String>, Failure> {
     let mut lines = vec![
         "server {".to_owned(),
         format!("    listen {};", listens_on(mount.port, "80")),
+    ];
+    if mount.port.is_none_or(|port| port.address.is_none()) {
+        let number = mount.port.map_or(80, |port| port.number);
+        lines.push(format!("    listen [::]:{number};"));
+    }
+    lines.extend([
         format!("    server_name {};", mount.name.as_deref().unwrap_or("_")),
         "    # The largest upload; nginx's own limit is 1m.".into(),
         "    client_max_body_size 100m;".into(),
-    ];
+    ]);
     if let Some(root) = &mount.document_root {
         lines.push("    # The site's other files.".into());
         lines.push(format!("    root {};", NGINX.quote(&super::path(root)?)?));

@@ -20,6 +20,7 @@ pub fn stack(place: &Place) -> Result<Vec<File>, Failure> {
         "" => format!("/function/{name}"),
         url => url.to_owned(),
     };
+    let watchdog = watchdog(place.warm);
     let mut lines = steps(
         &format!(
             "OpenFaaS: {} at {url}/ of the gateway",
@@ -30,7 +31,10 @@ pub fn stack(place: &Place) -> Result<Vec<File>, Failure> {
                 "save stack.yml, Dockerfile and .dockerignore in {}, and copy {} there",
                 place.folder, place.program
             ),
-            "faas-cli up -f stack.yml",
+            "faas-cli up -f stack.yml --build-arg WATCHDOG=IMAGE",
+            &format!(
+                "(IMAGE: what OpenFaaS publishes as {watchdog}, with its registry and a version)"
+            ),
         ],
     );
     lines.extend([
@@ -42,6 +46,8 @@ pub fn stack(place: &Place) -> Result<Vec<File>, Failure> {
         format!("  {}:", YAML.word(&name)?),
         "    lang: dockerfile".into(),
         "    handler: .".into(),
+        "    # Where the cluster takes images from a registry: that, and a slash, before the name."
+            .into(),
         format!("    image: {}", YAML.word(&format!("{name}:latest"))?),
         "    environment:".into(),
         "      # Links that the application builds lead through the gateway.".into(),
@@ -56,6 +62,14 @@ pub fn stack(place: &Place) -> Result<Vec<File>, Failure> {
     ])
 }
 
+/// The image that has the program between OpenFaaS and the application.
+fn watchdog(warm: Warm) -> &'static str {
+    match warm {
+        Warm::Off => "classic-watchdog",
+        Warm::Wanted => "of-watchdog",
+    }
+}
+
 fn image(place: &Place) -> Result<Vec<String>, Failure> {
     let command = place.command_in(FOLDER)?;
     let words = |own: &[&str]| {
@@ -63,9 +77,8 @@ fn image(place: &Place) -> Result<Vec<String>, Failure> {
         let words: Vec<_> = own.chain(command.iter().cloned()).collect();
         WATCHDOG.words(&words)
     };
-    let (watchdog, about, settings) = match place.warm {
+    let (about, settings) = match place.warm {
         Warm::Off => (
-            "classic-watchdog",
             "The classic watchdog: one process for each request. It knows the statuses 200 and 500 and one type; with --warm,\n\
              # of-watchdog is used, which carries every status and header.",
             vec![
@@ -75,7 +88,6 @@ fn image(place: &Place) -> Result<Vec<String>, Failure> {
             ],
         ),
         Warm::Wanted => (
-            "of-watchdog",
             "of-watchdog in HTTP mode, in front of warm mode: every status and header passes, and the application is imported\n\
              # once.",
             vec![
@@ -91,7 +103,8 @@ fn image(place: &Place) -> Result<Vec<String>, Failure> {
     let mut lines = vec![
         format!("# {about}"),
         format!(
-            "# docker build --build-arg WATCHDOG=… : the image that OpenFaaS publishes as {watchdog}"
+            "# By --build-arg WATCHDOG=IMAGE: what OpenFaaS publishes as {}, with its registry and a version.",
+            watchdog(place.warm)
         ),
         "ARG WATCHDOG".into(),
         "FROM ${WATCHDOG} AS watchdog".into(),

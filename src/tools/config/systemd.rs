@@ -172,7 +172,7 @@ fn socket(
     let mut lines = steps(
         title,
         &[
-            &format!("save this, and the service, in /etc/systemd/system as {name}.socket"),
+            &format!("save this as /etc/systemd/system/{name}.socket, and the service beside it"),
             &format!("systemctl daemon-reload; systemctl enable --now {name}.socket"),
         ],
     );

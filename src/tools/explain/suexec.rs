@@ -35,7 +35,7 @@ pub const TOPICS: &[Topic] = &[
         "suexec 104",
         &["invalid command ("],
         "the script's name is not one that suexec accepts",
-        "The name has a slash at its start, a `..`, or is absolute: the script must be named from its own folder.",
+        "The name begins with a slash, or has a `..` in it: the script must be named from its own folder.",
         "put the script itself into the folder that is served; no ScriptAlias or Action to a place outside",
     ),
     topic(

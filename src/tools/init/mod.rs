@@ -43,7 +43,7 @@ struct Step<'f> {
 fn begin(mut plan: InitPlan, here: &Path) -> Result<Outcome, Failure> {
     let folder = fs::canonicalize(&plan.asked.application)
         .map_err(|error| failure(Path::new(&plan.asked.application), &error.to_string()))?;
-    let is_guessed = plan.server == Server::Htaccess && plan.mount.url.is_empty();
+    let is_guessed = plan.server == Server::Htaccess && !plan.has_url;
     if is_guessed {
         plan.mount.url = url_of(&folder);
     }
@@ -104,7 +104,7 @@ fn about(place: &Place, plan: &InitPlan, is_guessed: bool) -> String {
         config::name(plan.server)
     ));
     let guessed = match is_guessed {
-        true => "   (by the folder's place; --url /PREFIX says otherwise)",
+        true => "   (as far as the folder's place tells; --url /PREFIX says otherwise)",
         false => "",
     };
     text.push_str(&format!("address      {}/{guessed}\n\n", place.mount.url));
