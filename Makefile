@@ -31,7 +31,7 @@ run: .setup-run build examples/flask/.venv  ## build, answer a CGI request, then
 
 test: .setup-test  ## every test: units, engine, real frameworks, real web servers, each cold and warm
 	$(CARGO) test --workspace --locked
-	WSGI_CGI_TESTS=warm $(CARGO) test --locked --test integration -- engine:: frameworks:: serve:: servers::
+	WSGI_CGI_TESTS=warm $(CARGO) test --workspace --locked --test integration -- engine:: frameworks:: serve:: servers::
 
 book: $(MDBOOK)  ## the documentation as a book, target/book/index.html
 	$(MDBOOK) build docs

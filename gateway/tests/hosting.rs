@@ -284,8 +284,8 @@ fn the_example_serves_its_script() {
             "build",
             "-q",
             "--locked",
-            "-p",
-            "wsgi-cgi-gateway",
+            // As `cargo test` builds it: nothing is compiled anew.
+            "--workspace",
             "--example",
             "hello",
         ])
