@@ -16,7 +16,7 @@ TEST_PACKAGES = $(RUN_PACKAGES) apache2 lighttpd nginx fcgiwrap libpython3-dev u
 PACKAGING_PACKAGES = gcc python3-venv git lintian man-db zsh fish shellcheck
 BENCH_PACKAGES = $(TEST_PACKAGES) wrk procps
 
-.PHONY: help run test book bench fuzz install build share pages dist wheel deb tarball lint clean
+.PHONY: help run test book bench fuzz install uninstall build share pages dist wheel deb tarball lint clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -31,7 +31,7 @@ run: .setup-run build examples/flask/.venv  ## build, answer a CGI request, then
 
 test: .setup-test  ## every test: units, engine, real frameworks, real web servers, each cold and warm
 	$(CARGO) test --workspace --locked
-	WSGI_CGI_TESTS=warm $(CARGO) test --locked --test integration -- engine:: frameworks:: serve:: servers::
+	WSGI_CGI_TESTS=warm $(CARGO) test --workspace --locked --test integration -- engine:: frameworks:: serve:: servers::
 
 book: $(MDBOOK)  ## the documentation as a book, target/book/index.html
 	$(MDBOOK) build docs
@@ -47,6 +47,13 @@ install:  ## the one file in $(PREFIX)/bin, man pages and completions in $(PREFI
 	@! command -v $(CARGO) >/dev/null || $(MAKE) --no-print-directory build share
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/wsgi-cgi
 	cp -R target/share $(DESTDIR)$(PREFIX)/
+
+uninstall:  ## remove what install has put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/wsgi-cgi $(DESTDIR)$(PREFIX)/share/man/man1/wsgi-cgi.1.gz
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/wsgi-cgi-*.1.gz
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/wsgi-cgi
+	rm -f $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_wsgi-cgi
+	rm -f $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/wsgi-cgi.fish
 
 share:  ## man pages and completions, in target/share
 	packaging/pages target/share

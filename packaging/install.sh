@@ -1,6 +1,8 @@
 #!/bin/sh
 # Installs wsgi-cgi from this folder: no root, no other program is needed.
 set -eu
+# The web server's user runs it.
+umask 022
 
 usage() {
     cat <<'END'

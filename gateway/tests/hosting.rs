@@ -4,7 +4,7 @@
 use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -54,8 +54,7 @@ impl Hosted {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = UnixStream::pair().unwrap();
         let host = Host::new(program, limits);
-        let grace = Duration::from_secs(60);
-        let serve = move || host.serve_until(vec![listener.into()], &stopped, grace);
+        let serve = move || host.serve_until(vec![listener.into()], &stopped, Duration::MAX);
         Self {
             address,
             lines,
@@ -227,6 +226,24 @@ fn what_is_late_is_ended_with_all_that_it_started() {
 }
 
 #[test]
+fn the_longest_limits_are_as_good_as_none() {
+    let limits = Limits {
+        time: Some(Duration::MAX),
+        half_closed: Some(Duration::MAX),
+        ..Limits::default()
+    };
+    let host = Hosted::new("kinds.cgi", limits);
+    let mut stream = TcpStream::connect(host.address).unwrap();
+    stream
+        .write_all(b"GET /kinds/length HTTP/1.0\r\n\r\n")
+        .unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("\r\n\r\nfour"), "{answer}");
+}
+
+#[test]
 fn a_request_that_runs_is_finished_and_the_next_one_waits_or_is_sent_away() {
     let folder = tempfile::tempdir().unwrap();
     let flag = folder.path().join("flag");
@@ -267,8 +284,8 @@ fn the_example_serves_its_script() {
             "build",
             "-q",
             "--locked",
-            "-p",
-            "wsgi-cgi-gateway",
+            // As `cargo test` builds it: nothing is compiled anew.
+            "--workspace",
             "--example",
             "hello",
         ])

@@ -408,5 +408,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text
         .parse()
         .map_err(|_| "not a number of seconds".to_owned())?;
+    // 31 years are as good as no limit; no clock counts as far as a Duration does.
+    let seconds = if seconds > 1e9 { 1e9 } else { seconds };
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }

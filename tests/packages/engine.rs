@@ -1,9 +1,10 @@
 //! The engine inside the executable that is released.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
-use super::built;
+use super::{built, house};
 use crate::support::output;
 
 /// RHEL 8 has this version of glibc, Debian 11 a newer one.
@@ -39,6 +40,15 @@ fn the_engine_needs_no_glibc_newer_than_that_of_rhel_8() {
         count += 1;
     }
     assert!(count > 20, "{symbols}");
+}
+
+#[test]
+fn nothing_tells_where_it_was_built() {
+    let program = fs::read(&built().program).unwrap();
+    for path in [house().as_os_str().as_bytes(), b"/.cargo/registry"] {
+        let is_there = program.windows(path.len()).any(|window| window == path);
+        assert!(!is_there, "{}", String::from_utf8_lossy(path));
+    }
 }
 
 /// The executable needs nothing of the machine.

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -71,6 +71,23 @@ fn the_script_installs_into_a_home_and_removes_everything() {
         let text = said(&install(&[], &unpacked, home, &words), 1);
         assert!(text.contains("nothing of wsgi-cgi is installed"), "{text}");
     }
+}
+
+/// Whatever the umask: those who run it are others.
+#[test]
+fn what_is_installed_is_for_all() {
+    let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let unpacked = unpack(folder.path());
+    let before = ["sh", "-c", "umask 077; exec \"$0\" \"$@\""];
+    said(&install(&before, &unpacked, home.path(), &["all"]), 0);
+    let mut find = Command::new("find");
+    let private = output(
+        find.arg(home.path().join("all"))
+            .args(["!", "-perm", "-o=r"]),
+    );
+    assert_eq!(String::from_utf8_lossy(&private), "");
+    let mode = |path| fs::metadata(home.path().join(path)).unwrap().mode() & 0o777;
+    assert_eq!((mode("all/bin"), mode("all/bin/wsgi-cgi")), (0o755, 0o755));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::gateway::write;
+use super::gateway::{Scripts, write};
 use crate::support::http::Reply;
 use crate::support::listener::{Listener, Setup};
 
@@ -139,4 +139,32 @@ fn a_large_file_arrives_whole() {
         connection.exchange("POST", "/echo", &[], b"next").text(),
         "next"
     );
+}
+
+/// As if the client had asked for that path by GET (RFC 3875 section 6.2.2).
+#[test]
+fn a_local_redirect_to_a_file_or_the_health_path_is_answered_by_it() {
+    let folder = tempfile::tempdir().unwrap();
+    write(
+        folder.path().join("site.css"),
+        "body { color: black }",
+        0o644,
+    );
+    let redirect = r#"printf 'Location: %s\n\n' "$QUERY_STRING""#;
+    let mount = format!("--static=/static={}", folder.path().display());
+    let options = [&*mount, "--health-path=/_/health"];
+    let scripts = Scripts::new(&[("to", redirect)], &options);
+    let mut connection = scripts.listener.connect();
+    for method in ["GET", "POST"] {
+        let file = connection.exchange(method, "/to?/static/site.css", &[], b"");
+        assert_eq!(file.text(), "body { color: black }", "{file}");
+        assert_eq!(file.field("Content-Type"), Some("text/css; charset=utf-8"));
+        let none = connection.exchange(method, "/to?/static/none.css", &[], b"");
+        assert_eq!(none.status, 404, "{none}");
+        let health = connection.exchange(method, "/to?/_/health", &[], b"");
+        assert_eq!((health.status, health.text()), (200, "OK\n".into()));
+    }
+    let head = connection.exchange("HEAD", "/to?/static/site.css", &[], b"");
+    assert_eq!(head.field("Content-Length"), Some("21"));
+    assert!(head.body.is_empty(), "{head}");
 }

@@ -57,6 +57,19 @@ fn what_a_script_does_after_its_response_is_finished() {
     assert!(scripts.folder.path().join("done").exists());
 }
 
+/// Longer than a clock counts.
+#[test]
+fn the_longest_limits_are_as_good_as_none() {
+    let listener = Setup::of("serve_probe.py")
+        .option("--timeout=1e18")
+        .option("--grace=1e300")
+        .start();
+    let reply = listener.connect().exchange("GET", "/environ", &[], b"");
+    assert_eq!(reply.status, 200, "{reply}");
+    listener.terminate();
+    assert_eq!(listener.end().0.code(), Some(0));
+}
+
 #[test]
 fn what_does_not_end_in_time_is_ended() {
     for (options, signals) in [(&["--grace=0.2"][..], 1), (&[], 2)] {

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::exchange;
 use crate::support::http::Connection;
-use crate::support::server::{ALL, server};
+use crate::support::server::{ALL, Kind, server};
 use crate::support::until;
 
 #[test]
@@ -16,7 +16,9 @@ fn an_answer_to_an_unread_body_arrives_200_times_of_200() {
         let server = server(kind);
         let mut connection = Connection::to(server.port);
         let target = "/cgi-bin/app.cgi/unread_stream";
-        for _ in 0..200 {
+        // It was mod_cgid that lost them, all of them.
+        let count = if kind == Kind::ApacheCgid { 200 } else { 20 };
+        for _ in 0..count {
             let reply = connection.exchange("POST", target, &[], b"12345");
             assert_eq!(
                 (reply.status, reply.text().as_str()),

@@ -1,5 +1,11 @@
 //! `serve --warm`: the listener hands requests to spares itself.
 
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
 use super::{Site, telling};
 use crate::support::listener::{Listener, Setup};
 use crate::support::until;
@@ -103,4 +109,48 @@ fn a_worker_that_dies_or_hangs_is_answered_for() {
     // Where it was.
     listener.told("app.py\", line 6 in application");
     assert_eq!(get(&listener, "/").text(), "fine");
+}
+
+/// Wherever it is that one is missing: for the body, the pipes, the hand-over, or the child instead.
+#[test]
+fn out_of_descriptors_a_request_is_to_come_again() {
+    let site = Site::with(&telling("environ['wsgi.input'].read()"));
+    let listener = listen(&site, &[]);
+    warmed(&site, &listener);
+    let mut connection = listener.connect();
+    let mut post = || connection.exchange("POST", "/", &[], b"body");
+    assert_eq!(post().text(), "b'body'");
+    let folder = format!("/proc/{}/fd", listener.pid);
+    let links = || {
+        let files = fs::read_dir(&folder).unwrap().flatten();
+        files.filter_map(|file| fs::read_link(file.path()).ok())
+    };
+    let is_pipe = |link: &PathBuf| link.as_os_str().as_bytes().starts_with(b"pipe:");
+    // The last worker's are closed last.
+    until("its log to be the only pipe", || {
+        links().filter(is_pipe).count() == 1
+    });
+    let used = links().count();
+    let limit = used + 12;
+    let pid = Pid::from_raw(listener.pid.try_into().unwrap());
+    let limits = Rlimit {
+        current: Some(limit as u64),
+        maximum: Some(limit as u64),
+    };
+    prlimit(pid, Resource::Nofile, limits).unwrap();
+    let mut idle = Vec::new();
+    let mut last = 0;
+    while used + idle.len() < limit {
+        idle.push(listener.connect());
+        until("one more to be open", || {
+            links().count() == used + idle.len()
+        });
+        let reply = post();
+        assert!(matches!(reply.status, 200 | 503), "{reply}");
+        last = reply.status;
+    }
+    assert_eq!(last, 503);
+    listener.told("WC083");
+    drop(idle);
+    until("room again", || post().status == 200);
 }

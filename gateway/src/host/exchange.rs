@@ -48,6 +48,10 @@ impl Exchange<'_> {
         let answered = self.answer(incoming, reply, agreed, &mut rest);
         let (site, request) = (&self.host.site, &self.request);
         let told = match answered {
+            Ok(()) if reply.status.is_none() => {
+                let failure = Cause::Other("the site named no script and gave no answer".into());
+                site.fail(request, &failure.into(), Fields::default(), reply)
+            }
             Ok(()) => Ok(()),
             Err(Trouble::ClientGone) => return (None, rest),
             Err(Trouble::Refused(refusal, more)) => {
@@ -165,7 +169,7 @@ impl Exchange<'_> {
             client: incoming.socket(),
             host,
             lines: &mut lines,
-            deadline: timeout.map(|limit| spawning + limit + grace),
+            deadline: timeout.and_then(|limit| spawning.checked_add(limit.saturating_add(grace))),
         };
         let ended = relay.run();
         conclude(child, ended, timeout, &lines)

@@ -150,18 +150,25 @@ fn told(mut stop: &UnixStream) -> Option<usize> {
 
 /// Waits for the last requests; idle connections end with the process, or by their own limit.
 fn finish(host: &Host, stop: &UnixStream, grace: Duration) {
-    let wait_until = |deadline: Instant| {
-        // A script may still have work of its own when its request is over.
-        let is_busy = || host.active.load(Ordering::Relaxed) > 0 || !host.slots.children.is_empty();
-        while is_busy() && Instant::now() < deadline {
-            if told(stop) == Some(1) {
-                return;
-            }
-            thread::sleep(PAUSE);
-        }
-    };
-    wait_until(Instant::now() + grace);
+    let children = || !host.slots.children.is_empty();
+    // A script may still have work of its own when its request is over.
+    let requests = || host.active.load(Ordering::Relaxed) > 0 || children();
+    wait_while(&requests, stop, grace);
+    host.slots.close();
     host.slots.children.signal_all(Signal::TERM);
-    wait_until(Instant::now() + LAST_GRACE);
+    wait_while(&requests, stop, LAST_GRACE);
     host.slots.children.signal_all(Signal::KILL);
+    // To be reaped.
+    wait_while(&children, stop, LAST_GRACE);
+}
+
+/// Until `stop` says so again, at the longest.
+fn wait_while(is_busy: &dyn Fn() -> bool, stop: &UnixStream, limit: Duration) {
+    let deadline = Instant::now().checked_add(limit);
+    while is_busy() && deadline.is_none_or(|deadline| Instant::now() < deadline) {
+        if told(stop) == Some(1) {
+            return;
+        }
+        thread::sleep(PAUSE);
+    }
 }

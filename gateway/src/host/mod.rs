@@ -85,7 +85,7 @@ pub struct Host {
 /// How much a [`Host`] does at once, and how long it waits for its scripts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How many processes run at once.
+    /// How many processes run at once, at least one. One that has work left after its response counts until it ends.
     pub processes: usize,
     /// How many requests wait for one; more are answered 503.
     pub queue: usize,
@@ -116,7 +116,7 @@ impl Host {
     pub fn new(site: impl Site + 'static, limits: Limits) -> Self {
         Self {
             site: Box::new(site),
-            slots: Arc::new(Slots::new(limits.processes, limits.queue)),
+            slots: Arc::new(Slots::new(limits.processes.max(1), limits.queue)),
             limits,
             active: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
@@ -132,8 +132,9 @@ impl Host {
     }
 
     /// Serves listeners until `stop` has a byte to read, or its other end is closed. Then no connection is accepted any
-    /// more; requests that run have `grace` to end, or until another byte comes. What is left is ended by SIGTERM, and
-    /// three seconds later by SIGKILL.
+    /// more; requests that run have `grace` to end, or until another byte comes. Then no process is started any more, and
+    /// what is left is ended by SIGTERM, and three seconds later by SIGKILL. The threads of connections without a request
+    /// end by themselves, within seconds.
     pub fn serve_until(
         self,
         listeners: Vec<Socket>,

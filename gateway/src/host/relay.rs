@@ -88,8 +88,9 @@ impl Relay<'_> {
             self.child.is_late();
             return Ok(Round::Over(Ended::TimedOut));
         }
-        let is_late =
-            |since: Option<Instant>, limit| since.is_some_and(|since| since + limit <= now);
+        let is_late = |since: Option<Instant>, limit| {
+            since.is_some_and(|since| now.saturating_duration_since(since) >= limit)
+        };
         let left = waiting.left.filter(|_| !self.reply.is_sent());
         let half_closed = self.host.limits.half_closed;
         if half_closed.is_some_and(|limit| is_late(left, limit))
@@ -162,7 +163,7 @@ impl Relay<'_> {
         let deadline = [
             self.deadline,
             left.zip(self.host.limits.half_closed)
-                .map(|(since, limit)| since + limit),
+                .and_then(|(since, limit)| since.checked_add(limit)),
             waiting.stalled.map(|since| since + limits::BODY_TIME),
         ];
         wait::ready(&mut polled, deadline.into_iter().flatten().min())?;

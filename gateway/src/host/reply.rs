@@ -82,6 +82,9 @@ impl Reply {
         fields: &Fields,
         length: Option<u64>,
     ) -> io::Result<()> {
+        if self.status.is_some() {
+            return Err(io::Error::other("an answer has begun already"));
+        }
         self.status = Some(status);
         self.framing = response_head::framing(status, &self.method, self.version, length);
         match self.framing {

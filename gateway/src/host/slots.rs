@@ -22,6 +22,7 @@ pub struct Slots {
 #[derive(Default)]
 struct State {
     running: usize,
+    is_closed: bool,
     waiting: VecDeque<Arc<OwnedFd>>,
 }
 
@@ -32,7 +33,7 @@ pub struct Slot(Arc<Slots>);
 pub enum Answer {
     /// A child may be started.
     Granted(Slot),
-    /// The queue is full.
+    /// The queue is full, or nothing is started any more.
     Full,
     /// The client did not wait.
     ClientGone,
@@ -53,11 +54,11 @@ impl Slots {
     pub fn acquire(self: &Arc<Self>, client: BorrowedFd<'_>) -> io::Result<Answer> {
         let turn = {
             let mut state = self.lock();
-            if state.running < self.limit && state.waiting.is_empty() {
+            if !state.is_closed && state.running < self.limit && state.waiting.is_empty() {
                 state.running += 1;
                 return Ok(Answer::Granted(Slot(self.clone())));
             }
-            if state.waiting.len() >= self.queue_limit {
+            if state.is_closed || state.waiting.len() >= self.queue_limit {
                 return Ok(Answer::Full);
             }
             let turn = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
@@ -72,10 +73,13 @@ impl Slots {
             ];
             wait::ready(&mut polled, None)? && !polled[0].revents().is_empty()
         };
+        let mut state = self.lock();
+        if state.is_closed {
+            return Ok(Answer::Full);
+        }
         if is_turn {
             return Ok(Answer::Granted(Slot(self.clone())));
         }
-        let mut state = self.lock();
         let place = state
             .waiting
             .iter()
@@ -89,6 +93,15 @@ impl Slots {
             }
         }
         Ok(Answer::ClientGone)
+    }
+
+    /// From here on nothing is started; those who wait are sent away.
+    pub fn close(&self) {
+        let mut state = self.lock();
+        state.is_closed = true;
+        for waiting in state.waiting.drain(..) {
+            wake(&waiting);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -107,10 +120,14 @@ impl Drop for Slot {
         let mut state = self.0.lock();
         match state.waiting.pop_front() {
             // The slot passes over: `running` stays.
-            Some(next) => drop(rustix::io::write(&*next, &1u64.to_ne_bytes())),
+            Some(next) => wake(&next),
             None => state.running -= 1,
         }
     }
+}
+
+fn wake(waiting: &OwnedFd) {
+    let _ = rustix::io::write(waiting, &1u64.to_ne_bytes());
 }
 
 #[cfg(test)]
@@ -150,6 +167,23 @@ mod tests {
             drop(order.remove(0).join().unwrap().unwrap());
         });
         assert_eq!(slots.lock().running, 0);
+    }
+
+    #[test]
+    fn once_closed_nobody_gets_one() {
+        let slots = Arc::new(Slots::new(1, 2));
+        let (client, _other) = UnixStream::pair().unwrap();
+        let first = granted(slots.acquire(client.as_fd()));
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| granted(slots.acquire(client.as_fd())));
+            while slots.lock().waiting.is_empty() {
+                thread::yield_now();
+            }
+            slots.close();
+            assert!(waits.join().unwrap().is_none());
+        });
+        drop(first);
+        assert!(granted(slots.acquire(client.as_fd())).is_none());
     }
 
     #[test]

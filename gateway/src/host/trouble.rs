@@ -62,15 +62,12 @@ impl Cause {
         }
     }
 
-    /// Why a program was not started. Some errors are states that pass, not faults.
+    /// Why a program was not started.
     pub(super) fn cannot_start(program: &std::path::Path, error: &io::Error) -> Self {
-        let passes = [Errno::AGAIN, Errno::NOMEM, Errno::MFILE, Errno::NFILE];
         let reason = format!("{}: {error}", program.display());
-        match error.raw_os_error() {
-            Some(number) if passes.iter().any(|errno| errno.raw_os_error() == number) => {
-                Self::CannotStartNow(reason)
-            }
-            _ => Self::CannotStart(reason),
+        match passes(error) {
+            true => Self::CannotStartNow(reason),
+            false => Self::CannotStart(reason),
         }
     }
 }
@@ -129,8 +126,20 @@ impl From<Refusal> for Trouble {
 
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
-        Cause::System(error).into()
+        match passes(&error) {
+            true => Cause::CannotStartNow(error.to_string()).into(),
+            false => Cause::System(error).into(),
+        }
     }
+}
+
+/// Some errors are states that pass, not faults.
+fn passes(error: &io::Error) -> bool {
+    let errors = [Errno::AGAIN, Errno::NOMEM, Errno::MFILE, Errno::NFILE];
+    let number = error.raw_os_error();
+    errors
+        .iter()
+        .any(|errno| Some(errno.raw_os_error()) == number)
 }
 
 /// A state that passes: the client is told when to come again.

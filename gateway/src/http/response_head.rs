@@ -26,7 +26,7 @@ pub enum Connection {
 }
 
 /// What belongs to one connection and never passes on (RFC 9110 section 7.6.1).
-pub const HOP_BY_HOP: [&str; 9] = [
+pub(crate) const HOP_BY_HOP: [&str; 9] = [
     "Connection",
     "Keep-Alive",
     "Proxy-Connection",
@@ -39,7 +39,7 @@ pub const HOP_BY_HOP: [&str; 9] = [
 ];
 
 /// Whether a response with this status has a body (RFC 9110 section 6.4.1).
-pub fn allows_body(status: u16) -> bool {
+fn allows_body(status: u16) -> bool {
     !matches!(status, 100..=199 | 204 | 304)
 }
 

@@ -19,7 +19,7 @@ pub enum Target {
 }
 
 /// Reads a target; the method decides what `*` means.
-pub fn parse_target(method: &str, raw: &[u8]) -> Result<Target, Refusal> {
+pub(crate) fn parse_target(method: &str, raw: &[u8]) -> Result<Target, Refusal> {
     if raw
         .iter()
         .any(|byte| matches!(byte, 0..=0x20 | 0x7f | b'#'))

@@ -166,8 +166,8 @@ pub fn offer(
     };
     Ok(match answered {
         Ok((Answer::Accepted(pid), passed)) => {
-            let [process, status] = <[OwnedFd; 2]>::try_from(passed)
-                .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+            // The kernel passes on as many as there is room for.
+            let [process, status] = <[OwnedFd; 2]>::try_from(passed).map_err(|_| Errno::MFILE)?;
             let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
             let pid = pid.ok_or(io::ErrorKind::InvalidData)?;
             Ok(Handed {
