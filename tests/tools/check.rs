@@ -146,6 +146,27 @@ fn what_never_ends_is_ended() {
     }
 }
 
+/// More than a pipe or this program keeps; and its own process group, which is not this program's.
+#[test]
+fn what_an_application_does_to_its_process_does_not_end_the_check() {
+    let much = "import sys\ndef app(environ, start_response):\n".to_owned()
+        + "    for _ in range(20): sys.stderr.write('e' * (1 << 20) + '\\n')\n"
+        + "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+        + "    return [b'x' * (1 << 20)] * 20\n";
+    Folder::with(&[("app.py", &much)]).check(&[]).is(&[]);
+    let ends = "import os\ndef app(environ, start_response):\n    os.killpg(0, 9)\n";
+    let found = Folder::with(&[("app.py", ends)]).check(&[]);
+    found.is(&["WC160"]).tells("SIGKILL");
+    // A stream of its own stays.
+    let own =
+        "import io, sys\nsys.stderr = own = io.StringIO()\ndef app(environ, start_response):\n"
+            .to_owned()
+            + "    assert sys.stderr is own\n"
+            + "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'x']\n";
+    let checked = Folder::with(&[("app.py", &own)]).check(&[]);
+    checked.is(&[]);
+}
+
 #[test]
 fn a_rule_that_is_broken_is_named() {
     let text = "[('Content-Type', 'text/plain')]";
