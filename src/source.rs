@@ -39,7 +39,7 @@ pub fn find(application: &OsStr, here: &Path) -> Result<Found, Failure> {
     }
     let module = name
         .to_str()
-        .filter(|name| is_dotted_name(name) && !looks_like_file(name));
+        .filter(|name| is_dotted_name(name) && (!looks_like_file(name) || is_module(name, here)));
     let Some(module) = module else {
         return Err(missing(&here.join(name)));
     };
@@ -176,6 +176,11 @@ fn looks_like_file(name: &str) -> bool {
         .any(|end| name.ends_with(end))
 }
 
+/// `mysite.wsgi`, as Django's users write it.
+fn is_module(name: &str, here: &Path) -> bool {
+    here.join(name.replace('.', "/") + ".py").is_file()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,6 +241,8 @@ mod tests {
             Ok(("package.module", Some("make()"))),
         );
         finds(&["p/__init__.py"], "p", Ok(("p", None)));
+        finds(&["p/wsgi.py"], "p.wsgi", Ok(("p.wsgi", None)));
+        finds(&[], "p.wsgi", Err(Code::NO_SUCH_FILE));
         finds(&["d/app.py", "d/wsgi.py"], "d", Ok(("d/wsgi.py", None)));
         finds(
             &["d/passenger_wsgi.py"],

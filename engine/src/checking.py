@@ -45,7 +45,9 @@ def begin():
 def wrap(application, seconds, objections, children):
     """The application inside the validator of Python's own library; what is found goes to stderr."""
     for name, stream in streams.items():
-        setattr(sys, name, stream)
+        # The application may have put its own there.
+        if isinstance(getattr(sys, name), Heard):
+            setattr(sys, name, stream)
     streams.clear()
     mark("end")
     import json

@@ -1,14 +1,12 @@
 //! `wsgi-cgi check`: the application itself. Each fault is found, and nothing else.
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
 
 use super::checked::{Folder, Found, GOOD};
 use crate::doors::request::validate;
 use crate::frameworks::site;
+use crate::support::python;
 use crate::support::run::Run;
-use crate::support::{output, python};
 
 /// An application with these lines before it.
 fn importing(lines: &str) -> String {
@@ -144,6 +142,27 @@ fn what_never_ends_is_ended() {
             .is(&["WC157"])
             .tells("helper.py\", line 2");
     }
+}
+
+/// More than a pipe or this program keeps; and its own process group, which is not this program's.
+#[test]
+fn what_an_application_does_to_its_process_does_not_end_the_check() {
+    let much = "import sys\ndef app(environ, start_response):\n".to_owned()
+        + "    for _ in range(20): sys.stderr.write('e' * (1 << 20) + '\\n')\n"
+        + "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+        + "    return [b'x' * (1 << 20)] * 20\n";
+    Folder::with(&[("app.py", &much)]).check(&[]).is(&[]);
+    let ends = "import os\ndef app(environ, start_response):\n    os.killpg(0, 9)\n";
+    let found = Folder::with(&[("app.py", ends)]).check(&[]);
+    found.is(&["WC160"]).tells("SIGKILL");
+    // A stream of its own stays.
+    let own =
+        "import io, sys\nsys.stderr = own = io.StringIO()\ndef app(environ, start_response):\n"
+            .to_owned()
+            + "    assert sys.stderr is own\n"
+            + "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'x']\n";
+    let checked = Folder::with(&[("app.py", &own)]).check(&[]);
+    checked.is(&[]);
 }
 
 #[test]
@@ -301,93 +320,4 @@ fn a_report_is_what_its_schema_says() {
         "check.json",
         "{\"findings\": [{}], \"facts\": {}}"
     ));
-}
-
-#[test]
-fn packages_are_compared_with_what_the_application_asks_for() {
-    // The one that frameworks share has pip, and so the means to compare.
-    let python = site::virtualenv().join("bin/python");
-    let python = python.to_str().unwrap();
-    let flask = "# a comment\n-r more.txt\nFlask>=1 ; python_version > '3'\n";
-    for (name, text, codes, told) in [
-        ("requirements.txt", flask, &[][..], ""),
-        (
-            "requirements.txt",
-            "no-such-package>=1 --hash=sha256:0\n",
-            &["WC140"],
-            "pip install 'no-such-package>=1'",
-        ),
-        (
-            "requirements.txt",
-            "no-such-package; python_version > '3'\n",
-            &["WC140"],
-            r"python_version > '\\''3'\\''",
-        ),
-        ("requirements.txt", "Flask<1\n", &["WC141"], "not <1"),
-        (
-            "requirements.txt",
-            "no-such-package; sys_platform == 'win32'\n",
-            &[],
-            "",
-        ),
-        (
-            "pyproject.toml",
-            "[project]\nrequires-python = '<3'\ndependencies = ['Flask']\n",
-            &["WC142"],
-            "asks for Python <3",
-        ),
-        (
-            "pyproject.toml",
-            "[project]\ndependencies = ['no-such-package']\n",
-            &["WC140"],
-            "pyproject.toml",
-        ),
-    ] {
-        let folder = Folder::with(&[("app.py", GOOD), (name, text), ("more.txt", "Django\n")]);
-        let found = folder.check(&["--no-run", "--python", python]).is(codes);
-        found.tells(if codes.is_empty() { "" } else { told });
-    }
-    let script =
-        "# /// script\n# requires-python = '>=3.99'\n# dependencies = ['no-such-package']\n# ///\n";
-    let folder = Folder::with(&[("app.py", &(script.to_owned() + GOOD))]);
-    folder
-        .check(&["--no-run", "--python", python])
-        .is(&["WC142", "WC140"]);
-}
-
-/// A distribution's Python refuses packages; a virtualenv beside the application is found by itself.
-#[test]
-fn a_missing_package_goes_into_a_virtualenv() {
-    let folder = Folder::with(&[("it's app.py", "import no_such_package")]);
-    let found = folder.check_of(&[], "it's app.py").is(&["WC150"]);
-    found
-        .tells("/.venv && ")
-        .tells("/.venv/bin/python -m pip install no_such_package");
-}
-
-#[test]
-fn what_cannot_be_compared_is_said() {
-    let folder = Folder::with(&[("app.py", GOOD), ("requirements.txt", "Flask\n")]);
-    python::virtualenv(&python::default(), &folder.path(".venv"));
-    // Its remedy brings pip first.
-    let found = folder.check(&["--no-run"]).is(&["WC143"]).exits(0);
-    found.tells("-m ensurepip && ");
-    // An installed package that asks for another Python.
-    let find = [
-        "-c",
-        "import sysconfig; print(sysconfig.get_path('purelib'))",
-    ];
-    let packages = output(Command::new(folder.path(".venv/bin/python")).args(find));
-    let packages = PathBuf::from(String::from_utf8(packages).unwrap().trim());
-    for (name, text) in [
-        (
-            "old-1.dist-info/METADATA",
-            "Metadata-Version: 2.1\nName: old\nVersion: 1\nRequires-Python: <3\n",
-        ),
-        ("packaging/__init__.py", ""),
-    ] {
-        fs::create_dir_all(packages.join(name).parent().unwrap()).unwrap();
-        fs::write(packages.join(name), text).unwrap();
-    }
-    folder.check(&["--no-run"]).is(&["WC143"]);
 }

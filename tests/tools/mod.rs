@@ -2,6 +2,7 @@
 
 mod check;
 mod check_files;
+mod check_packages;
 mod check_users;
 mod checked;
 mod config;

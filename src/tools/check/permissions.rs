@@ -100,7 +100,7 @@ fn world_writable(subject: &Subject, report: &mut Report) {
     let mode = status.permissions().mode() & 0o7777;
     let mut what = format!("{} has mode {mode:04o}", first.display());
     let few = || found.iter().take(LISTED).map(|(path, _)| path);
-    let words: Vec<_> = few().map(|path| quoted(path)).collect();
+    let words: Vec<_> = few().map(quoted).collect();
     let others = found.len() - 1;
     if others > 0 {
         what.push_str(&format!(", and {others} more can be written"));
