@@ -80,6 +80,24 @@ fn the_reference_and_the_man_pages_are_made_from_the_command_line() {
     assert!(count >= 100, "{count}");
 }
 
+#[test]
+fn help_fits_a_terminal_of_eighty_columns() {
+    let main = read("src/main.rs");
+    let names = main.split("Some((Some(\"").skip(1);
+    let names = names.map(|rest| rest.split('"').next().unwrap());
+    for name in std::iter::once("").chain(names.filter(|name| *name != "pages")) {
+        let done = Run::by_hand(&[name, "--help"][usize::from(name.is_empty())..])
+            .variable("COLUMNS", "80")
+            .done();
+        let help = String::from_utf8(done.out).unwrap();
+        assert!(help.contains("--help"), "{name}: {help}");
+        // Words are broken by nobody; what is meant as it stands is not broken either.
+        for line in help.lines() {
+            assert!(line.chars().count() <= 80, "{name}: {line}");
+        }
+    }
+}
+
 /// Of the commands that have variables. Some options are typed only.
 #[test]
 fn every_option_stands_in_the_page_of_variables() {
