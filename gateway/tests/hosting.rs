@@ -5,6 +5,7 @@ use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,7 +13,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use wsgi_cgi_gateway::host::{Host, Limits, Program};
+use wsgi_cgi_gateway::cgi::{Address, Place, Variables};
+use wsgi_cgi_gateway::host::{
+    Child, Host, Limits, Program, Reply, Request, Script, Site, Slot, Trouble,
+};
 
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -90,6 +94,62 @@ impl Hosted {
     fn line(&self) -> String {
         self.lines.recv_timeout(Duration::from_secs(60)).unwrap()
     }
+}
+
+/// A site with a fault.
+struct Panics;
+
+impl Site for Panics {
+    fn find(
+        &self,
+        _: &Request<'_>,
+        _: &Address,
+        _: BorrowedFd<'_>,
+        _: &mut Reply,
+    ) -> Result<Option<(Script, Place)>, Trouble> {
+        panic!("on purpose");
+    }
+
+    fn start(
+        &self,
+        _: &Request<'_>,
+        _: &Script,
+        _: &Variables,
+        _: OwnedFd,
+        _: Slot,
+    ) -> io::Result<Child> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn script_says(&self, _: u64, _: &str) {}
+
+    fn host_says(&self, _: u64, _: &str) {}
+}
+
+#[test]
+fn a_site_that_panics_keeps_no_listener_from_stopping() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = UnixStream::pair().unwrap();
+    let (sender, ended) = channel();
+    let host = Host::new(Panics, Limits::default());
+    thread::spawn(move || {
+        sender.send(host.serve_until(vec![listener.into()], &stopped, Duration::MAX))
+    });
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        .unwrap();
+    let mut answer = Vec::new();
+    // Its end, or a reset: the thread of the connection is gone.
+    let _ = stream.read_to_end(&mut answer);
+    assert_eq!(answer, b"");
+    drop(stop);
+    // It would wait for the grace, which has no end.
+    ended
+        .recv_timeout(Duration::from_secs(60))
+        .unwrap()
+        .unwrap();
 }
 
 impl Drop for Hosted {

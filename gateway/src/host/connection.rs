@@ -1,7 +1,7 @@
 //! One connection: its requests one after another, until one of them is the last.
 
 use std::os::fd::OwnedFd;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::Host;
@@ -45,9 +45,10 @@ pub fn serve(socket: OwnedFd, endpoints: &Endpoints, host: &Host) {
             is_stopping: host.is_stopping(),
         };
         let exchange = Exchange { host, request };
-        host.active.fetch_add(1, Ordering::Relaxed);
-        let (status, rest) = exchange.run(&mut incoming, &mut reply);
-        host.active.fetch_sub(1, Ordering::Relaxed);
+        let (status, rest) = {
+            let _active = Active::of(host);
+            exchange.run(&mut incoming, &mut reply)
+        };
         host.site.is_over(&Entry {
             status,
             ..entry(&head, number, &reply, started, endpoints)
@@ -58,6 +59,22 @@ pub fn serve(socket: OwnedFd, endpoints: &Endpoints, host: &Host) {
             Some(_) if host.is_stopping() => return incoming.close(rest),
             Some(_) => turn = Turn::Next,
         }
+    }
+}
+
+/// A request that is being answered: counted for as long as this lives, though its site may panic.
+struct Active<'a>(&'a AtomicUsize);
+
+impl<'a> Active<'a> {
+    fn of(host: &'a Host) -> Self {
+        host.active.fetch_add(1, Ordering::Relaxed);
+        Self(&host.active)
+    }
+}
+
+impl Drop for Active<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -70,7 +70,7 @@ pub fn check(subject: &Subject, report: &mut Report) {
                 Kind::SERVED_VIRTUALENV => {
                     let new = above.join(path.file_name().unwrap_or_default());
                     format!(
-                        "make one anew by python3 -m venv {}, rm -r {named}, and into the script: # wsgi-cgi: python={}",
+                        "python3 -m venv {} && rm -r {named}   # its packages anew, and in the script: # wsgi-cgi: python={}",
                         quoted(&new),
                         new.display()
                     )
