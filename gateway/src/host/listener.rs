@@ -67,9 +67,10 @@ pub fn run(
             }
         }
     }
+    // First: who sees that the address is free may count on it.
+    host.stop();
     sockets.iter().for_each(Socket::remove);
     drop(sockets);
-    host.stop();
     finish(host, stop, grace);
     Ok(())
 }
