@@ -130,6 +130,12 @@ pub struct Invocation {
     pub context: Vec<u8>,
 }
 
+/// The variable of this name, in an environment as bytes.
+pub fn variable<'a>(environment: &'a [(Vec<u8>, Vec<u8>)], name: &str) -> Option<&'a [u8]> {
+    let found = environment.iter().find(|(key, _)| key == name.as_bytes());
+    found.map(|(_, value)| value.as_slice())
+}
+
 /// Everything that the engine needs to serve one request, but for its descriptors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {

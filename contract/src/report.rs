@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use crate::codes::Code;
-use crate::handover::{Detail, ResponseForm};
+use crate::handover::{Detail, ResponseForm, variable};
 use crate::page::page;
 use crate::trace::Exception;
 
@@ -140,11 +140,7 @@ impl Asked<'_> {
     }
 
     fn variable(&self, name: &str) -> &[u8] {
-        let found = self
-            .variables
-            .iter()
-            .find(|(key, _)| key == name.as_bytes());
-        found.map_or(b"", |(_, value)| value)
+        variable(self.variables, name).unwrap_or_default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The environ: a plain `dict` made from the job's bytes (PEP 3333, "environ Variables").
 
-use contract::handover::{BodyLength, Job, Runs};
+use contract::handover::{self, BodyLength, Job, Runs};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
@@ -49,11 +49,7 @@ pub fn text<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>
 
 /// The job's variable of this name.
 pub fn variable<'a>(job: &'a Job, name: &str) -> Option<&'a [u8]> {
-    let found = job
-        .environment
-        .iter()
-        .find(|(key, _)| key == name.as_bytes());
-    found.map(|(_, value)| value.as_slice())
+    handover::variable(&job.environment, name)
 }
 
 fn url_scheme(job: &Job) -> &'static str {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use contract::handover::Site;
+use contract::handover::{self, Site};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
 
@@ -68,12 +68,8 @@ pub fn start(
 
 /// `-I`: the application's environment decides what is imported, not PYTHON* and the user's folders.
 fn flags(site: Site, environment: &[(Vec<u8>, Vec<u8>)]) -> Vec<OsString> {
-    let variable = |name: &str| {
-        let found = environment.iter().find(|(key, _)| key == name.as_bytes());
-        found
-            .map(|(_, value)| value.as_slice())
-            .filter(|value| !value.is_empty())
-    };
+    let variable =
+        |name: &str| handover::variable(environment, name).filter(|value| !value.is_empty());
     let mut flags: Vec<OsString> = vec!["-I".into()];
     if site == Site::Engine {
         flags.push("-S".into());

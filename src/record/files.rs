@@ -1,8 +1,8 @@
 //! The folder of `--record`: whole files, for one user only, and not too many.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -31,22 +31,16 @@ pub fn write(
         _ => {}
     }
     let time = time.replace(['-', ':'], "");
-    let name = format!("{time}-{code}-{}.json", std::process::id());
-    let file = folder.join(&name);
-    // Whoever looks at the folder sees whole files only.
-    let unfinished = folder.join(format!("{name}.part"));
+    let name = format!("{time}-{code}-{}", std::process::id());
+    let file = folder.join(format!("{name}.json"));
     let text = serde_json::to_string_pretty(&record())?;
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&unfinished)
-        .and_then(|mut new| writeln!(new, "{text}"))
-        .and_then(|()| fs::rename(&unfinished, &file));
-    if let Err(error) = written {
-        let _ = fs::remove_file(&unfinished);
-        return Err(error);
-    }
+    // Whoever looks at the folder sees whole files only. Its mode is 0600.
+    let mut unfinished = tempfile::Builder::new()
+        .prefix(&name)
+        .suffix(".json.part")
+        .tempfile_in(&folder)?;
+    writeln!(unfinished, "{text}")?;
+    unfinished.persist(&file)?;
     remove_old(&folder);
     Ok(file)
 }

@@ -15,7 +15,7 @@ use std::time::{Instant, SystemTime};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use contract::codes::Code;
-use contract::handover::{BodyLength, Job, Source};
+use contract::handover::{BodyLength, Job, Source, variable};
 use contract::report::{self, Failure};
 use serde_json::{Map, Value, json};
 
@@ -90,11 +90,7 @@ impl Ran {
 
 impl Case<'_> {
     fn variable(&self, name: &str) -> &[u8] {
-        let found = self
-            .variables
-            .iter()
-            .find(|(key, _)| key == name.as_bytes());
-        found.map_or(b"", |(_, value)| value)
+        variable(self.variables, name).unwrap_or_default()
     }
 
     /// The folders whose files a web server may hand out.

@@ -1,6 +1,6 @@
 //! The request that the runner is given: which interpreter runs it, and the job that the engine does.
 
-use std::{env, fs, io};
+use std::{fs, io};
 
 use contract::codes::Code;
 use contract::handover::{Job, Runs, Source};
@@ -20,8 +20,7 @@ impl Door {
     }
 
     pub fn interpreter(&self, found: &Found) -> Result<Interpreter, Failure> {
-        let executable = env::current_exe().ok();
-        let executable = executable.as_deref();
+        let executable = self.executable.as_deref();
         let interpreter = interpreter::choose(&self.variables, &self.settings, found, executable)?;
         for skipped in &interpreter.skipped {
             self.say(&skipped.to_string());

@@ -116,6 +116,8 @@ struct Door {
     caller: Caller,
     variables: MetaVariables,
     settings: Settings,
+    /// Our own, resolved.
+    executable: Option<PathBuf>,
     /// For Server-Timing.
     started: u64,
     /// The process that has to end before the engine lets go of its descriptors; 0 if there is none.
@@ -139,6 +141,7 @@ impl Door {
             caller,
             variables,
             settings: Settings::default(),
+            executable: env::current_exe().ok(),
             started: monotonic_now(),
             front: 0,
             form: None,
@@ -180,7 +183,6 @@ impl Door {
         let here = here()?;
         // First the environment's: what goes wrong below is told where it says.
         cli::apply_environment(|name| self.variables.get(name), &mut self.settings, &here)?;
-        let executable = env::current_exe().ok();
         // Of a script's `#!` line, whoever started it.
         let arguments = split_shebang_words(arguments, pragma::first_line);
         let kind = self.variables.take(SERVE_CHILD);
@@ -194,7 +196,7 @@ impl Door {
         let (typed, action) = match is_checked || kind == b"1" {
             // They are the listener's: a query adds nothing to them.
             true => (cli::parse(&arguments)?, None),
-            false => self.believed(&arguments, executable.as_deref())?,
+            false => self.believed(&arguments)?,
         };
         if self.caller == Caller::Person
             && let Some(failure) = typed.mistyped_command()
@@ -213,14 +215,11 @@ impl Door {
     }
 
     /// The arguments that come from the deployment, and the script that Apache's `Action` names.
-    fn believed(
-        &self,
-        arguments: &[OsString],
-        executable: Option<&Path>,
-    ) -> Result<(Typed, Option<ActionScript>), Refusal> {
+    fn believed(&self, arguments: &[OsString]) -> Result<(Typed, Option<ActionScript>), Refusal> {
         if !self.variables.is_cgi() {
             return Ok((cli::parse(arguments)?, None));
         }
+        let executable = self.executable.as_deref();
         let executable = executable.unwrap_or(Path::new("/proc/self/exe"));
         let named = match named(&self.variables, executable, arguments) {
             Named::ByArguments(arguments) => {

@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, os::unix::process::ExitStatusExt};
 
+use contract::handover::variable;
 use contract::outcome::Outcome;
 
 use super::asked::Request;
@@ -45,11 +46,8 @@ pub fn command(arguments: &[OsString], request: &Request) -> Command {
     set(&mut command, request);
     command.env(SERVE_CHILD, "1");
     // A record's, under Apache's `Action`: APP is what is meant.
-    let script = request
-        .variables
-        .iter()
-        .find(|(name, _)| name == b"SCRIPT_FILENAME");
-    if script.is_some_and(|(_, file)| is_script_itself(OsStr::from_bytes(file))) {
+    let script = variable(&request.variables, "SCRIPT_FILENAME");
+    if script.is_some_and(|file| is_script_itself(OsStr::from_bytes(file))) {
         command.env_remove("SCRIPT_FILENAME");
     }
     command

@@ -181,7 +181,8 @@ pub fn of_request(environment: &[(Vec<u8>, Vec<u8>)]) -> impl Iterator<Item = &(
     environment.iter().filter(|(name, _)| is_of_request(name))
 }
 
-fn is_of_request(name: &[u8]) -> bool {
+/// Whether a variable is a request's, by its name.
+pub fn is_of_request(name: &[u8]) -> bool {
     let is_one = |names: &[&str]| names.iter().any(|one| one.as_bytes() == name);
     let is_in_family = FAMILIES
         .iter()

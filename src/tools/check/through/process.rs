@@ -6,6 +6,7 @@ use super::super::user;
 use super::facts::{Limits, Process, Told};
 use super::report::{Place, Report};
 use super::server::{Need, Server};
+use crate::runner::warm::is_of_request;
 
 /// A Python process with a framework and a database driver has hardly room in less.
 const LEAST_MEMORY: u64 = 512 << 20;
@@ -16,41 +17,8 @@ const LEAST_CPU: u64 = 10;
 /// More is no limit for anybody.
 const MANY: u64 = 1 << 40;
 
-/// Variables that servers set themselves; any other one comes from somebody's configuration.
-const SERVERS_OWN: [&str; 22] = [
-    "AUTH_TYPE",
-    "CONTENT_LENGTH",
-    "CONTENT_TYPE",
-    "CONTEXT_DOCUMENT_ROOT",
-    "CONTEXT_PREFIX",
-    "DOCUMENT_ROOT",
-    "DOCUMENT_URI",
-    "FCGI_ROLE",
-    "GATEWAY_INTERFACE",
-    "HTTPS",
-    "LD_LIBRARY_PATH",
-    "LD_PRELOAD",
-    "PATH",
-    "PATH_INFO",
-    "PATH_TRANSLATED",
-    "PWD",
-    "QUERY_STRING",
-    "SCRIPT_FILENAME",
-    "SCRIPT_NAME",
-    "SHLVL",
-    "UNIQUE_ID",
-    "WSGI_CGI_SERVE_CHILD",
-];
-const SERVERS_OWN_BEGIN: [&str; 8] = [
-    "GEOIP_",
-    "HTTP_",
-    "REDIRECT_",
-    "REMOTE_",
-    "REQUEST_",
-    "SCRIPT_UR",
-    "SERVER_",
-    "SSL_",
-];
+/// Variables beside a request's that servers set themselves; any other one comes from somebody's configuration.
+const SERVERS_OWN: [&str; 3] = ["LD_LIBRARY_PATH", "LD_PRELOAD", "PATH"];
 
 /// The lines for the server's configuration.
 pub fn lines(server: Server, need: Need) -> Vec<(Place, String)> {
@@ -188,12 +156,7 @@ fn add_environment(report: &mut Report, told: &Told) {
         ),
         false => report.fact("process", "PATH", path),
     }
-    let is_own = |name: &str| {
-        SERVERS_OWN.contains(&name)
-            || SERVERS_OWN_BEGIN
-                .iter()
-                .any(|begin| name.starts_with(begin))
-    };
+    let is_own = |name: &str| SERVERS_OWN.contains(&name) || is_of_request(name.as_bytes());
     let others: Vec<_> = told
         .environment
         .keys()
