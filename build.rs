@@ -29,7 +29,7 @@ fn variable(name: &str) -> Result<OsString, String> {
 }
 
 fn build_engine() -> Result<PathBuf, Box<dyn Error>> {
-    for input in ["engine", "contract", "Cargo.toml", "Cargo.lock"] {
+    for input in ["engine", "contract", "process", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={input}");
     }
     // One for all profiles and features, beside their folders: <here>/<profile>/build/<package>/out.

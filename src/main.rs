@@ -17,7 +17,8 @@ mod terminal;
 mod tools;
 
 // The host's side of CGI is a crate of its own.
-use wsgi_cgi_gateway::{bytes, cgi as gateway, http, wait};
+use wsgi_cgi_gateway::{bytes, cgi as gateway, http};
+use wsgi_cgi_process::wait;
 
 use doors::Becomes;
 

@@ -8,20 +8,6 @@ use crate::outcome::Outcome;
 use crate::report::Failure;
 use crate::wire::{Decoder, Encoder, malformed, path_bytes, read_message};
 
-/// Added to the eventfd of a request's progress when the engine has taken the job.
-pub const RUNNING: u64 = 1;
-
-/// Added to it before the response's first byte leaves: from then on nobody else may answer.
-pub const ANSWERING: u64 = 2;
-
-/// Added to it before the write that completes a response of known length. Lighttpd sends SIGTERM as soon
-/// as it has the last promised byte: from then on it means no harm to what still runs.
-pub const COMPLETING: u64 = 4;
-
-/// What the eventfd of a request that is offered to spares holds. Who takes it out has the request: the
-/// worker that claims it, or the client that withdraws it. Nobody can have it twice.
-pub const OFFERED: u64 = 8;
-
 /// How the end of the request's body is known (RFC 3875 section 4.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyLength {

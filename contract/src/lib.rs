@@ -7,6 +7,7 @@ pub mod limits;
 pub mod outcome;
 pub mod page;
 pub mod passing;
+pub mod progress;
 pub mod report;
 pub mod trace;
 pub mod warm;

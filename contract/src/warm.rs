@@ -93,15 +93,6 @@ pub struct Start {
     pub job: Job,
 }
 
-/// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Death {
-    /// With this exit status.
-    Exited(u8),
-    /// By this signal.
-    Signalled(u8),
-}
-
 /// What is wanted of a zygote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -300,25 +291,6 @@ impl Init {
         };
         input.end()?;
         Ok(init)
-    }
-}
-
-impl Death {
-    /// For a pipe.
-    pub fn to_bytes(self) -> [u8; 2] {
-        match self {
-            Self::Exited(status) => [0, status],
-            Self::Signalled(number) => [1, number],
-        }
-    }
-
-    /// What [`Death::to_bytes`] gave; `None` for anything else.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        match bytes {
-            [0, status] => Some(Self::Exited(*status)),
-            [1, number] => Some(Self::Signalled(*number)),
-            _ => None,
-        }
     }
 }
 

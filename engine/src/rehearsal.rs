@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Mutex};
 
 use contract::handover::{BodyLength, Job};
+use contract::progress::{Progress, Reached};
 use pyo3::prelude::*;
-use rustix::event::{EventfdFlags, eventfd};
 
 use crate::descriptors::null;
 use crate::input::Input;
@@ -37,7 +37,8 @@ pub fn run(py: Python<'_>, job: &Job, path: &[u8], application: &Bound<'_, PyAny
     job.body = BodyLength::Empty;
     job.invocation = None;
     let input = Arc::new(Mutex::new(Input::new(null()?, job.body)?));
-    let progress = eventfd(0, EventfdFlags::CLOEXEC).map_err(std::io::Error::from)?;
+    let counter = Progress::claimed()?.counter().try_clone_to_owned()?;
+    let progress = Reached::new(counter);
     let response = Response::new(null()?, input.clone(), progress, job.form, Method::Other)?;
     let exchange = Exchange {
         py,

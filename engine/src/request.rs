@@ -3,14 +3,15 @@
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use contract::codes::Code;
 use contract::descriptors::adopt;
-use contract::handover::{Detail, Ending, Job, Observed, RUNNING, Runs};
+use contract::handover::{Detail, Ending, Job, Observed, Runs};
 use contract::outcome::Outcome;
+use contract::progress::{Reached, State};
 use contract::report::{self, Failure};
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
@@ -36,9 +37,9 @@ pub fn serve(py: Python<'_>, control: RawFd, progress: RawFd) -> PyResult<()> {
     let entered = timing::now();
     let not_ours = || io::Error::other("the descriptors of the handover are not open");
     let mut control = File::from(adopt(control).ok_or_else(not_ours)?);
-    let progress = adopt(progress).ok_or_else(not_ours)?;
+    let progress = Reached::new(adopt(progress).ok_or_else(not_ours)?);
     let job = Job::read(&mut control)?;
-    rustix::io::write(&progress, &RUNNING.to_ne_bytes()).map_err(io::Error::from)?;
+    progress.tell(State::Running)?;
     let prepare = || startup::prepare(py, &job);
     run(py, entered, &job, control, progress, None, prepare)
 }
@@ -50,7 +51,7 @@ pub fn run(
     entered: Duration,
     job: &Job,
     control: impl Write,
-    progress: OwnedFd,
+    progress: Reached,
     application: Option<&Bound<'_, PyAny>>,
     prepare: impl FnOnce() -> PyResult<()>,
 ) -> PyResult<()> {
@@ -75,7 +76,7 @@ pub fn run_one_of_many(
     entered: Duration,
     job: &Job,
     own: Descriptors,
-    progress: OwnedFd,
+    progress: Reached,
     application: &Bound<'_, PyAny>,
     tell: impl FnOnce(Ending),
 ) -> PyResult<()> {
@@ -115,7 +116,7 @@ impl<'a, 'py> Exchange<'a, 'py> {
         entered: Duration,
         job: &'a Job,
         own: Descriptors,
-        progress: OwnedFd,
+        progress: Reached,
         application: Option<&'a Bound<'py, PyAny>>,
     ) -> PyResult<Self> {
         let input = Arc::new(Mutex::new(Input::new(own.body, job.body)?));

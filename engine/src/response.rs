@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 
 use contract::codes::Code;
-use contract::handover::{ANSWERING, COMPLETING, ResponseForm};
+use contract::handover::ResponseForm;
+use contract::progress::{Reached, State};
 use contract::report::Failure;
 use rustix::fs::sendfile;
 
@@ -22,7 +23,7 @@ const LAST_STEP: u64 = 64 * 1024;
 pub struct Response {
     pump: Pump,
     input: Arc<Mutex<Input>>,
-    progress: OwnedFd,
+    progress: Reached,
     form: ResponseForm,
     method: Method,
     phase: Phase,
@@ -66,7 +67,7 @@ impl Response {
     pub fn new(
         descriptor: OwnedFd,
         input: Arc<Mutex<Input>>,
-        progress: OwnedFd,
+        progress: Reached,
         form: ResponseForm,
         method: Method,
     ) -> io::Result<Self> {
@@ -240,7 +241,7 @@ impl Response {
 
     /// From here on, the front must not answer in our place.
     fn announce(&self) -> io::Result<()> {
-        rustix::io::write(&self.progress, &ANSWERING.to_ne_bytes())?;
+        self.progress.tell(State::Answering)?;
         Ok(())
     }
 
@@ -254,7 +255,7 @@ impl Response {
         };
         if is_last && !self.completing {
             self.completing = true;
-            rustix::io::write(&self.progress, &COMPLETING.to_ne_bytes())?;
+            self.progress.tell(State::Completing)?;
             termination::set_closing();
         }
         Ok(())

@@ -63,8 +63,8 @@ pub mod bytes;
 pub mod cgi;
 pub mod host;
 pub mod http;
-#[doc(hidden)]
-pub mod wait;
+
+use wsgi_cgi_process::wait;
 
 /// The page for people, whose examples are tested with the others.
 #[cfg(doctest)]

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 use contract::handover::BodyLength;
-use rustix::event::{EventfdFlags, eventfd};
+use contract::progress::Progress;
 use rustix::process::Pid;
 
 use crate::python::boot::{self, EngineFile, Entry};
@@ -21,7 +21,7 @@ use crate::runner::{Request, settle, signals};
 /// end at once: the child watches it, and lets go of the descriptors afterwards.
 pub fn serve(request: Request) -> io::Result<Ended> {
     let (control, childs_control) = UnixStream::pair()?;
-    let progress = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+    let progress = Progress::claimed()?;
     let parent = rustix::process::getpid();
     let deadline = request.timeout.map(|limit| Instant::now() + limit);
     let signals = signals::listen()?;
@@ -29,7 +29,7 @@ pub fn serve(request: Request) -> io::Result<Ended> {
     match fork()? {
         Side::Child => {
             drop((control, signals));
-            let error = child(&request, parent, engine, childs_control.into(), progress);
+            let error = child(&request, parent, engine, childs_control.into(), &progress);
             let text = format!("{}: {error:#}\n", request.interpreter.program.display());
             contract::report::tell_line(&text, request.job.error_log.as_deref());
             leave(1);
@@ -53,7 +53,7 @@ fn child(
     parent: Pid,
     engine: EngineFile,
     control: OwnedFd,
-    progress: OwnedFd,
+    progress: &Progress,
 ) -> anyhow::Error {
     let prepared = || -> anyhow::Result<()> {
         // By hand, a process of another group may not read the terminal.
@@ -69,7 +69,7 @@ fn child(
             engine,
             Entry::Serve,
             control,
-            progress,
+            progress.counter().try_clone_to_owned()?,
         )
     };
     match prepared() {

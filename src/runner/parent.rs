@@ -6,10 +6,10 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use contract::codes::Code;
-use contract::handover::{ANSWERING, COMPLETING, Ending, OFFERED};
+use contract::handover::Ending;
 use contract::outcome::Outcome;
+use contract::progress::{Progress, State};
 use contract::report::Failure;
-use contract::warm::Death;
 use nix::sys::signal::Signal as Number;
 use nix::sys::signalfd::SignalFd;
 use rustix::event::{PollFd, PollFlags};
@@ -18,6 +18,7 @@ use rustix::process::{
     waitpid,
 };
 use wsgi_cgi_gateway::host::signal_group;
+use wsgi_cgi_process::Exit;
 
 use crate::runner::Request;
 use crate::runner::drain::drain;
@@ -39,22 +40,9 @@ pub struct Ended {
     /// Told by the engine, if the application is to blame.
     pub told: Option<Failure>,
     /// Whether the response may have begun.
-    pub progress: Progress,
+    pub progress: State,
     /// Whether this process was told to end meanwhile.
     pub was_told_to_end: bool,
-}
-
-/// How far a request got, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Progress {
-    /// The engine never ran.
-    NotStarted,
-    /// The engine ran, and nothing has left.
-    Running,
-    /// The response may have begun: nobody else may answer.
-    Answering,
-    /// The last byte of a response of known length may have left.
-    Completing,
 }
 
 /// The front's side of a request that is running: it waits, passes signals on, and tells how it ended.
@@ -62,8 +50,7 @@ pub struct Parent {
     child: Process,
     control: UnixStream,
     signals: SignalFd,
-    progress: OwnedFd,
-    progress_so_far: u64,
+    progress: Progress,
     /// The signal that this process was told to end by.
     told_to_end: Option<i32>,
 }
@@ -87,7 +74,7 @@ pub struct Worker {
 enum End {
     Reported(Ending),
     /// None where nobody could say how.
-    Died(Option<Death>),
+    Died(Option<Exit>),
     TimedOut,
 }
 
@@ -112,11 +99,11 @@ impl Worker {
     }
 
     /// How it ended, as its zygote says; None if that is not there to say it, or does not by the deadline.
-    pub fn death(&self, deadline: Instant) -> Option<Death> {
+    pub fn death(&self, deadline: Instant) -> Option<Exit> {
         wait::readable(&self.status, Some(deadline)).ok()?;
         let mut bytes = [0; 2];
         let count = rustix::io::read(&self.status, &mut bytes).ok()?;
-        Death::from_bytes(bytes.get(..count)?)
+        Exit::from_bytes(bytes.get(..count)?)
     }
 
     /// Signals it, and what it has started.
@@ -127,7 +114,7 @@ impl Worker {
 
 impl Process {
     /// How it ended; None if it has not, which is waited for if `patience` is given.
-    fn death(&self, patience: Option<Duration>) -> io::Result<Option<Option<Death>>> {
+    fn death(&self, patience: Option<Duration>) -> io::Result<Option<Option<Exit>>> {
         match self {
             Self::Child(pid) => {
                 let options = match patience {
@@ -162,17 +149,22 @@ impl Process {
 }
 
 /// What waiting for a process told.
-pub fn death(status: WaitStatus) -> Death {
+pub fn death(status: WaitStatus) -> Exit {
     let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
     match status.terminating_signal() {
-        Some(number) => Death::Signalled(byte(number)),
-        None => Death::Exited(byte(status.exit_status().unwrap_or_default())),
+        Some(number) => Exit::Signalled(byte(number)),
+        None => Exit::Exited(byte(status.exit_status().unwrap_or_default())),
     }
 }
 
 impl Parent {
     /// For a child that has just been started.
-    pub fn of_child(child: Pid, control: UnixStream, signals: SignalFd, progress: OwnedFd) -> Self {
+    pub fn of_child(
+        child: Pid,
+        control: UnixStream,
+        signals: SignalFd,
+        progress: Progress,
+    ) -> Self {
         Self::of(Process::Child(child), control, signals, progress)
     }
 
@@ -186,13 +178,12 @@ impl Parent {
         Self::of(Process::Worker(worker), control, signals, progress)
     }
 
-    fn of(child: Process, control: UnixStream, signals: SignalFd, progress: OwnedFd) -> Self {
+    fn of(child: Process, control: UnixStream, signals: SignalFd, progress: Progress) -> Self {
         Self {
             child,
             control,
             signals,
             progress,
-            progress_so_far: 0,
             told_to_end: None,
         }
     }
@@ -249,7 +240,7 @@ impl Parent {
             }
             if number == Number::SIGTERM as i32
                 && self.told_to_end.is_none()
-                && self.progress() == Progress::Completing
+                && self.progress.state() == State::Completing
             {
                 // Lighttpd has the last byte that was promised, and says good-bye; once, and for good.
                 self.told_to_end = Some(number);
@@ -281,7 +272,7 @@ impl Parent {
     }
 
     fn conclude(&mut self, end: End, request: &Request) -> Ended {
-        let progress = self.progress();
+        let progress = self.progress.state();
         let body = request.job.body;
         let was_told_to_end = self.told_to_end.is_some();
         let ended = |outcome, failure, told| Ended {
@@ -312,34 +303,20 @@ impl Parent {
         };
         ended(outcome, Some(failure), None)
     }
-
-    fn progress(&mut self) -> Progress {
-        let mut counter = [0; 8];
-        if rustix::io::read(&self.progress, &mut counter).is_ok() {
-            // Reading resets the counter.
-            self.progress_so_far += u64::from_ne_bytes(counter);
-        }
-        match self.progress_so_far & !OFFERED {
-            0 => Progress::NotStarted,
-            sum if sum & COMPLETING != 0 => Progress::Completing,
-            sum if sum & ANSWERING != 0 => Progress::Answering,
-            _ => Progress::Running,
-        }
-    }
 }
 
 /// What is told of a process that ended without a report.
-pub fn died(death: Option<Death>, progress: Progress, interpreter: &str) -> Failure {
+pub fn died(death: Option<Exit>, progress: State, interpreter: &str) -> Failure {
     let exit = match death {
-        Some(Death::Signalled(number)) => {
+        Some(Exit::Signalled(number)) => {
             let name = Number::try_from(i32::from(number)).map_or("unknown", Number::as_str);
             return Failure::new(Code::CRASHED, name);
         }
-        Some(Death::Exited(status)) => format!("exit status {status}"),
-        None => "how is not known: its zygote is gone".to_owned(),
+        Some(Exit::Exited(status)) => format!("exit status {status}"),
+        Some(Exit::Unknown) | None => "how is not known: its zygote is gone".to_owned(),
     };
     match progress {
-        Progress::NotStarted => {
+        State::Offered | State::Withdrawn | State::Claimed => {
             let reason = format!("{interpreter}; it ended with {exit}");
             Failure::new(Code::PYTHON_DID_NOT_START, reason)
         }

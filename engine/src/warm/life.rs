@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use rustix::net::{Shutdown, shutdown};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, getpid};
+use wsgi_cgi_process::Process;
 
 use super::children::Children;
 use super::memory::Touched;
@@ -297,7 +298,11 @@ impl<'a> Zygote<'a> {
         more: impl IntoIterator<Item = BorrowedFd<'b>>,
     ) -> Result<bool, Errno> {
         let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
-        let children: Vec<_> = self.children.processes().collect();
+        let children: Vec<_> = self
+            .children
+            .processes()
+            .filter_map(Process::descriptor)
+            .collect();
         let fixed = [self.orders.as_fd(), self.taken.as_fd()];
         let noted = imported.noted.iter();
         let changes = noted.flat_map(Noted::inotify).map(AsFd::as_fd);

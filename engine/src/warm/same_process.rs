@@ -7,8 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use contract::handover::{Ending, RUNNING};
+use contract::handover::Ending;
 use contract::passing;
+use contract::progress::{Reached, State};
 use contract::warm::Offer;
 use pyo3::prelude::*;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -48,7 +49,8 @@ fn serve(py: Python<'_>, imported: &Imported<'_>, mut client: &UnixStream) -> Py
         .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
     let offer = Offer::read(&mut message)?;
     let sign = fcntl_dupfd_cloexec(&progress, 3).map_err(io::Error::from)?;
-    rustix::io::write(&progress, &RUNNING.to_ne_bytes()).map_err(io::Error::from)?;
+    let progress = Reached::new(progress);
+    progress.tell(State::Running)?;
     // 0 and 1 lead to the request in no moment; 2 is the same in all of them.
     drop(stderr);
     fchdir(folder).map_err(io::Error::from)?;

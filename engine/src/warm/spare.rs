@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use contract::handover::{OFFERED, RUNNING};
 use contract::passing;
+use contract::progress::{Reached, State};
 use contract::warm::{Answer, Offer, Start};
 use pyo3::prelude::*;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -49,7 +49,7 @@ pub struct Spare<'a> {
 /// A request that this process has.
 pub struct Taken<'a> {
     control: UnixStream,
-    progress: OwnedFd,
+    progress: Reached,
     streams: Streams,
     offer: Offer,
     learner: Option<Learner<'a>>,
@@ -135,15 +135,13 @@ impl<'a> Spare<'a> {
         let pid = std::process::id();
         let passed = [own.as_fd(), self.status.as_fd()];
         passing::send(&socket, &passed, &Answer::Accepted(pid).encode())?;
-        let mut counter = [0; 8];
-        let is_ours = rustix::io::read(&progress, &mut counter).is_ok()
-            && u64::from_ne_bytes(counter) == OFFERED;
-        if !is_ours {
+        let progress = Reached::new(progress);
+        if !progress.claim() {
             // The client has withdrawn it.
             self.tie_to_zygote()?;
             return Ok(None);
         }
-        rustix::io::write(&progress, &RUNNING.to_ne_bytes())?;
+        progress.tell(State::Running)?;
         self.tell(pid);
         Ok(Some(Taken {
             control: socket,

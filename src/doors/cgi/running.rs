@@ -6,13 +6,14 @@ use std::io::{self, Write};
 use contract::codes::Code;
 use contract::handover::{BodyLength, Observed};
 use contract::outcome::Outcome;
+use contract::progress::State;
 use contract::report::{self, Asked, Failure};
 
 use super::{Caller, Door};
 use crate::doors::self_test;
 use crate::plan::Warm;
 use crate::record::Keeper;
-use crate::runner::parent::{Ended, Progress};
+use crate::runner::parent::Ended;
 use crate::runner::warm::{self, Answered, Seat, When};
 use crate::runner::{Request, cold};
 
@@ -35,7 +36,7 @@ impl Door {
             // A person who has ended the run wants no page.
             let is_interrupted =
                 self.caller == Caller::Person && matches!(ended.outcome, Outcome::Killed(_));
-            if ended.progress < Progress::Answering && !is_interrupted {
+            if ended.progress < State::Answering && !is_interrupted {
                 self.answer(failure);
             }
         }

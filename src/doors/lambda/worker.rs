@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use contract::codes::Code;
 use contract::handover::Ending;
 use contract::outcome::Outcome;
+use contract::progress::State;
 use contract::report::Failure;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::cgi::response::{CgiResponse, parse};
-use crate::runner::parent::{Progress, died};
+use crate::runner::parent::died;
 use crate::runner::warm::resident::Taken;
 use crate::wait;
 
@@ -154,7 +155,7 @@ fn word(taken: &Taken<'_>, told: &mut Option<Failure>) -> Ended {
         }
         Err(_) => {
             let death = taken.death(Instant::now() + MOMENT);
-            Ended::Dead(died(death, Progress::Running, "its process"))
+            Ended::Dead(died(death, State::Running, "its process"))
         }
     }
 }

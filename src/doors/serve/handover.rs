@@ -12,14 +12,15 @@ use std::time::{Duration, Instant};
 
 use contract::handover::Ending;
 use contract::outcome::Outcome;
-use contract::warm::Death;
+use contract::progress::State;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, pidfd_send_signal};
 use wsgi_cgi_gateway::host::{Child, Process, Script, Slot};
+use wsgi_cgi_process::Exit;
 
 use crate::doors::cgi;
 use crate::gateway::Variables;
-use crate::runner::parent::{self, Progress};
+use crate::runner::parent;
 use crate::runner::warm::{Handed, Seat, Streams, offer, open_folder};
 use crate::wait;
 
@@ -91,7 +92,7 @@ enum Report {
     /// By its own word.
     Ended(Outcome),
     /// By its zygote's, if that could say it.
-    Died(Option<Death>),
+    Died(Option<Exit>),
 }
 
 impl Process for Worker {
@@ -108,11 +109,11 @@ impl Process for Worker {
         match self.report()? {
             // As the program itself would end.
             Report::Ended(outcome) => Some(exited(outcome.exit_status())),
-            Report::Died(Some(Death::Exited(code))) => Some(exited(code)),
-            Report::Died(Some(Death::Signalled(number))) => {
+            Report::Died(Some(Exit::Exited(code))) => Some(exited(code)),
+            Report::Died(Some(Exit::Signalled(number))) => {
                 Some(ExitStatus::from_raw(number.into()))
             }
-            Report::Died(None) => None,
+            Report::Died(Some(Exit::Unknown) | None) => None,
         }
     }
 
@@ -129,7 +130,7 @@ impl Process for Worker {
         match self.report()? {
             Report::Ended(_) => None,
             Report::Died(death) => {
-                let failure = parent::died(death, Progress::Running, "its zygote");
+                let failure = parent::died(death, State::Running, "its zygote");
                 Some(Box::new(failure))
             }
         }

@@ -11,10 +11,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use contract::handover::OFFERED;
 use contract::passing;
+use contract::progress::{Progress, State};
 use contract::warm::{Answer, Offer, REQUESTS};
-use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_peercred};
@@ -25,7 +24,7 @@ use rustix::stdio;
 pub use self::identity::{Identity, is_of_request, of_deployment, of_request};
 pub use self::start::{When, is_vacant, start};
 
-use super::parent::{Ended, Parent, Progress, Worker};
+use super::parent::{Ended, Parent, Worker};
 use super::{Request, limits, signals};
 use crate::wait;
 
@@ -53,7 +52,7 @@ pub struct Handed {
     /// Its end of the handover.
     pub control: UnixStream,
     /// How far it got.
-    pub progress: OwnedFd,
+    pub progress: Progress,
     /// The process.
     pub worker: Worker,
 }
@@ -97,7 +96,7 @@ pub fn serve(request: &Request, seat: &Seat) -> io::Result<Answered> {
     Ok(match ended {
         // It died before it began: nobody has done anything for this request.
         Ended {
-            progress: Progress::NotStarted,
+            progress: State::Claimed,
             was_told_to_end: false,
             ..
         } => Answered::Cold("the worker died before it began".to_owned()),
@@ -139,12 +138,8 @@ pub fn offer(
     seat: &Seat,
     streams: &Streams<'_>,
 ) -> io::Result<Result<Handed, String>> {
-    let reached = reach(seat).and_then(|control| {
-        let first = u32::try_from(OFFERED).unwrap_or(u32::MAX);
-        let progress = eventfd(first, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok((control, progress))
-    });
-    let (control, progress) = match reached {
+    let reached = reach(seat).and_then(|control| Ok((control, Progress::offered()?)));
+    let (control, mut progress) = match reached {
         Ok(reached) => reached,
         Err(error) => return Ok(Err(format!("no zygote: {error}"))),
     };
@@ -155,12 +150,12 @@ pub fn offer(
         job: request.job.clone(),
     };
     let [stdin, stdout, stderr] = streams.streams;
-    let passed = [stdin, stdout, stderr, progress.as_fd(), streams.folder];
+    let passed = [stdin, stdout, stderr, progress.counter(), streams.folder];
     let sent = passing::send(&control, &passed, &offer.encode());
     let answered = sent.and_then(|()| answer(&control));
     let answered = match answered {
         Ok(answered) => Ok(answered),
-        Err(error) if withdraw(&progress) => Err(format!("no spare took the request: {error}")),
+        Err(error) if progress.withdraw() => Err(format!("no spare took the request: {error}")),
         // It was taken in this very moment, and has been answered before.
         Err(_) => Ok(answer(&control)?),
     };
@@ -215,10 +210,4 @@ fn answer(control: &UnixStream) -> io::Result<(Answer, Vec<OwnedFd>)> {
     }
     let (passed, mut message) = passing::receive(control, Answer::ACCEPTANCE)?;
     Ok((Answer::read(&mut message)?, passed))
-}
-
-/// Takes the request back, if nobody has it yet.
-fn withdraw(progress: &OwnedFd) -> bool {
-    let mut counter = [0; 8];
-    rustix::io::read(progress, &mut counter).is_ok() && u64::from_ne_bytes(counter) == OFFERED
 }

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use contract::codes::Code;
 use contract::passing;
+use contract::progress::{Progress, State};
 use contract::report::Failure;
-use contract::warm::{Death, Init, Mode, Offer};
-use rustix::event::{EventfdFlags, eventfd};
+use contract::warm::{Init, Mode, Offer};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, setpgid, waitpid};
 use rustix::stdio;
 use tempfile::TempDir;
@@ -20,11 +20,12 @@ use super::identity::Identity;
 use super::start::message;
 use super::{Handed, Seat, Streams, offer};
 use wsgi_cgi_gateway::host::signal_group;
+use wsgi_cgi_process::Exit;
 
 use crate::plan::Limits;
 use crate::python::boot::{self, EngineFile, Entry};
 use crate::runner::fork::{Side, fork, leave};
-use crate::runner::parent::{self, Progress};
+use crate::runner::parent;
 use crate::runner::{Request, settle};
 use crate::wait;
 
@@ -36,7 +37,7 @@ pub struct Resident {
     mode: Mode,
     seat: Seat,
     client: UnixStream,
-    progress: OwnedFd,
+    progress: Progress,
     pid: Pid,
     process: OwnedFd,
     _folder: TempDir,
@@ -76,7 +77,7 @@ impl Taken<'_> {
     }
 
     /// How it ended; None if that cannot be found out by the deadline.
-    pub fn death(&self, deadline: Instant) -> Option<Death> {
+    pub fn death(&self, deadline: Instant) -> Option<Exit> {
         match self {
             Self::Forked(handed) => handed.worker.death(deadline),
             Self::Same(resident) => resident.ended(deadline),
@@ -140,7 +141,7 @@ impl Resident {
             mode,
             seat,
             client,
-            progress: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            progress: Progress::claimed()?,
             pid,
             process: pidfd_open(pid, PidfdFlags::empty())?,
             _folder: folder,
@@ -179,14 +180,20 @@ impl Resident {
     /// Lets the one process wake up: a request is being prepared for it.
     pub fn wake(&self) {
         if self.mode == Mode::SameProcess {
-            let _ = rustix::io::write(&self.progress, &1u64.to_ne_bytes());
+            let _ = rustix::io::write(self.progress.counter(), &1u64.to_ne_bytes());
         }
     }
 
     /// To the one process. What it takes is not taken back.
     fn give(&self, request: &Request, streams: &Streams<'_>) -> io::Result<()> {
         let [stdin, stdout, stderr] = streams.streams;
-        let passed = [stdin, stdout, stderr, self.progress.as_fd(), streams.folder];
+        let passed = [
+            stdin,
+            stdout,
+            stderr,
+            self.progress.counter(),
+            streams.folder,
+        ];
         let offer = Offer {
             identity: Vec::new(),
             umask: streams.umask,
@@ -199,11 +206,11 @@ impl Resident {
     /// Why it died while it imported.
     fn death(self, interpreter: &str) -> Failure {
         let death = self.ended(Instant::now() + GRACE);
-        parent::died(death, Progress::NotStarted, interpreter)
+        parent::died(death, State::Claimed, interpreter)
     }
 
     /// How its process ended, if it has.
-    fn ended(&self, deadline: Instant) -> Option<Death> {
+    fn ended(&self, deadline: Instant) -> Option<Exit> {
         wait::readable(&self.process, Some(deadline)).ok()?;
         let ended = waitpid(Some(self.pid), WaitOptions::NOHANG).ok()??;
         Some(parent::death(ended.1))
