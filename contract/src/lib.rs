@@ -9,6 +9,7 @@ pub mod page;
 pub mod passing;
 pub mod progress;
 pub mod report;
+pub mod stderr;
 pub mod trace;
 pub mod warm;
 mod wire;

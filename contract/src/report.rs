@@ -1,14 +1,19 @@
 //! How a failure is told: the lines on stderr and in the error log, and the page for the visitor.
 
 use std::fmt::{self, Write as _};
-use std::fs::OpenOptions;
-use std::io::{self, IsTerminal, Write as _};
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
+
+use rustix::fs::OFlags;
+use wsgi_cgi_process::time_limits::LOG_WRITE;
 
 use crate::codes::Code;
 use crate::handover::{Detail, ResponseForm, variable};
 use crate::page::page;
+use crate::stderr::{self, Written, write_in_time};
 use crate::trace::Exception;
 
 /// One failure: its kind, and the specifics of this case.
@@ -85,28 +90,44 @@ pub fn tell_line(text: &str, error_log: Option<&Path>) {
         true => &plain,
         false => &line,
     };
-    // A closed or full stderr must not keep the answer from the visitor.
-    let _ = io::stderr().write_all(shown.as_bytes());
+    write(shown.as_bytes(), line.as_bytes(), error_log);
+}
+
+/// Writes to stderr, and as `logged` to the error log, which also says that stderr is not read.
+pub fn write(shown: &[u8], logged: &[u8], error_log: Option<&Path>) {
+    let written = stderr::write(shown);
     if let Some(log) = error_log {
-        append(log, line.as_bytes());
+        if written == Written::NotInTime {
+            append(
+                log,
+                b"wsgi-cgi: nobody reads stderr: what follows stands only here\n",
+            );
+        }
+        append(log, logged);
     }
 }
 
 /// Appends to the error log; where that fails, stderr says so.
-pub fn append(log: &Path, bytes: &[u8]) {
-    let written = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(log)
-        .and_then(|mut file| file.write_all(bytes));
+fn append(log: &Path, bytes: &[u8]) {
+    let written = open(log).and_then(|file| write_in_time(file, bytes, Instant::now() + LOG_WRITE));
     if let Err(error) = written {
         let reason = format!("{}: {error}", log.display());
         let line = format!(
             "wsgi-cgi: {}\n",
             Failure::new(Code::LOG_NOT_WRITTEN, reason)
         );
-        let _ = io::stderr().write_all(line.as_bytes());
+        stderr::write(line.as_bytes());
     }
+}
+
+/// Opens an error log. A pipe that nobody reads is an error, and not waited for.
+pub fn open(log: &Path) -> io::Result<File> {
+    let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .custom_flags(nonblocking)
+        .open(log)
 }
 
 /// Text from outside, for a terminal, a log or a page: line ends and tabs stay, any other character that would steer

@@ -1,26 +1,21 @@
 //! The careful ending: report, let the front die first, let go, and only then do late work.
 
-use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::Instant;
 
 use contract::handover::{Ending, Job};
+use contract::report;
 use pyo3::prelude::*;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open, set_parent_process_death_signal};
+use wsgi_cgi_process::Process;
+use wsgi_cgi_process::time_limits::{FRONT_END_PATIENCE, LATE_WORK};
 
 use crate::descriptors::let_go_of_stderr;
 use crate::input::Input;
 use crate::response::Response;
-
-/// The front only drains what is left of the body; a server would kill it after three seconds.
-const FRONT_LIMIT: Duration = Duration::from_secs(5);
-
-/// Non-daemon threads and `atexit` handlers have this long, in seconds.
-const LATE_WORK_LIMIT: u32 = 60;
 
 /// Ends the process for good. Does not return unless Python itself fails.
 ///
@@ -36,13 +31,17 @@ pub fn end(
 ) -> PyResult<()> {
     flush(py);
     let front = i32::try_from(job.front).ok().and_then(Pid::from_raw);
-    let watch = front.and_then(|front| pidfd_open(front, PidfdFlags::empty()).ok());
+    let front = front.and_then(|pid| {
+        let descriptor = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+        Some(Process::other(pid, descriptor))
+    });
     // Up to here the front's end is ours; from here on it is the plan.
     set_parent_process_death_signal(None).map_err(std::io::Error::from)?;
     if control.write_all(&ending.encode()).is_ok()
-        && let Some(watch) = watch
+        && let Some(front) = front
     {
-        py.detach(|| wait_for_end_of(&watch));
+        let deadline = Instant::now() + FRONT_END_PATIENCE;
+        let _ = py.detach(|| front.ends_by(Some(deadline)));
     }
     // Without late work nobody writes to the log any more.
     let has_late_work = has_late_work(py).unwrap_or(true);
@@ -53,15 +52,9 @@ pub fn end(
     py.import("os")?.call_method1("_exit", (0,)).map(drop)
 }
 
-fn wait_for_end_of(process: &OwnedFd) {
-    let limit = Timespec::try_from(FRONT_LIMIT).ok();
-    let _ = poll(&mut [PollFd::new(process, PollFlags::IN)], limit.as_ref());
-}
-
 /// Whether every descriptor that the server waits for could be let go of.
 fn let_go(log: Option<&Path>, input: &Mutex<Input>, response: &Mutex<Response>) -> bool {
-    let open = |log| OpenOptions::new().append(true).create(true).open(log).ok();
-    let log = log.and_then(open);
+    let log = log.and_then(|log| report::open(log).ok());
     let released = |result: Option<std::io::Result<()>>| matches!(result, Some(Ok(())));
     // A thread that is reading the body holds its lock: then only the process's end helps.
     released(input.try_lock().ok().map(|mut input| input.release()))
@@ -95,7 +88,7 @@ fn late_work(py: Python<'_>) {
             "signal",
             (signal.getattr("SIGALRM")?, signal.getattr("SIG_DFL")?),
         )?;
-        signal.call_method1("alarm", (LATE_WORK_LIMIT,))?;
+        signal.call_method1("alarm", (LATE_WORK.as_secs(),))?;
         let modules = py.import("sys")?.getattr("modules")?;
         if modules.contains("threading")? {
             py.import("threading")?.call_method0("_shutdown")?;

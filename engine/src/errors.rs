@@ -1,6 +1,5 @@
 //! `wsgi.errors`: text to stderr and to the error log.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -44,11 +43,7 @@ impl Errors {
         if bytes.is_empty() {
             return;
         }
-        // A closed stderr is no reason to fail a request.
-        let _ = std::io::stderr().write_all(bytes);
-        if let Some(log) = &self.log {
-            contract::report::append(log, bytes);
-        }
+        contract::report::write(bytes, bytes, self.log.as_deref());
         if let Ok(mut kept) = self.kept.try_lock() {
             kept.extend_from_slice(bytes);
             let old = kept.len().saturating_sub(KEPT);

@@ -67,7 +67,7 @@ fn argument(exit: &Bound<'_, PyAny>) -> String {
 }
 
 /// The whole traceback as Python prints it, from the application's first frame on.
-fn traceback(py: Python<'_>, error: &PyErr) -> String {
+pub fn traceback(py: Python<'_>, error: &PyErr) -> String {
     let formatted = || -> PyResult<String> {
         let frames = without_import_machinery(error.traceback(py))?;
         let arguments = (error.get_type(py), error.value(py), frames);

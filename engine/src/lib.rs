@@ -2,6 +2,7 @@
 
 use std::os::fd::RawFd;
 
+use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 
 mod application;
@@ -35,14 +36,23 @@ mod warm;
 /// `progress` is an eventfd that tells the front how far the request got.
 #[pyfunction]
 fn serve(py: Python<'_>, control: RawFd, progress: RawFd) -> PyResult<()> {
-    request::serve(py, control, progress)
+    request::serve(py, control, progress).or_else(|error| leave(py, error))
 }
 
 /// Imports the application that is described on descriptor `control`, and forks a worker for each request
 /// until there is a reason to end. `lock` is held as long as this process is the one for its application.
 #[pyfunction]
 fn zygote(py: Python<'_>, control: RawFd, lock: RawFd) -> PyResult<()> {
-    warm::live(py, control, lock)
+    warm::live(py, control, lock).or_else(|error| leave(py, error))
+}
+
+/// Ends a process that cannot answer. Python would write the error as well, but wait for whoever reads stderr.
+fn leave(py: Python<'_>, error: PyErr) -> PyResult<()> {
+    if error.is_instance_of::<PySystemExit>(py) {
+        return Err(error);
+    }
+    contract::stderr::write(failure::traceback(py, &error).as_bytes());
+    py.import("os")?.call_method1("_exit", (1,)).map(drop)
 }
 
 #[pymodule]

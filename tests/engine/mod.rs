@@ -8,3 +8,4 @@ mod interpreters;
 mod manners;
 mod process;
 mod start_response;
+mod stderr;

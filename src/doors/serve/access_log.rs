@@ -1,6 +1,6 @@
 //! What the listener says on stderr: a line for each request, and the scripts' own lines with their request.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::SystemTime;
 
 use serde_json::json;
@@ -120,7 +120,7 @@ fn common_time(time: SystemTime) -> String {
 
 /// One `write` for each line: processes share the file.
 fn write(line: &str) {
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    contract::stderr::write(line.as_bytes());
 }
 
 #[cfg(test)]
