@@ -16,8 +16,7 @@ pub const ORDERS: &str = "orders";
 pub const LOCK: &str = "lock";
 /// Why no zygote lives here, for a while; or that one is about to.
 pub const REASON: &str = "reason";
-/// For so long after it was written.
-pub const REASON_LIFE: Duration = Duration::from_secs(60);
+pub use wsgi_cgi_process::time_limits::REASON_LIFE;
 
 /// What a client offers to a spare, with its descriptors 0, 1 and 2, the progress, and its folder.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,9 +7,10 @@ use std::os::unix::fs::FileExt;
 
 use contract::handover::BodyLength;
 use memchr::memchr;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
+use wsgi_cgi_process::wait::ready_unless_interrupted;
 
 use crate::descriptors::null;
 
@@ -226,8 +227,7 @@ impl Spool {
 
 /// Waits until `descriptor` is ready. Fails with EINTR when a signal came.
 pub fn wait(descriptor: &impl AsFd, flags: PollFlags) -> io::Result<()> {
-    poll(&mut [PollFd::new(descriptor, flags)], None)?;
-    Ok(())
+    ready_unless_interrupted(&mut [PollFd::new(descriptor, flags)], None).map(drop)
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@ use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 use std::sync::Mutex;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use rustix::pipe::fcntl_getpipe_size;
+use wsgi_cgi_process::wait::ready_unless_interrupted;
 
 use crate::descriptors::null;
 use crate::input::{Input, wait};
@@ -91,7 +92,7 @@ impl Pump {
                     PollFd::new(&self.descriptor, PollFlags::OUT),
                     PollFd::new(&body, PollFlags::IN),
                 ];
-                poll(&mut polled, None)?;
+                ready_unless_interrupted(&mut polled, None)?;
                 (
                     !polled[0].revents().is_empty(),
                     !polled[1].revents().is_empty(),

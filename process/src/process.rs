@@ -134,7 +134,8 @@ impl Process {
     /// group's number until it is reaped, so what it has started is reached as well.
     pub fn signal_group(&self, signal: Signal) {
         let owns_number = match self.parent {
-            Parent::ThisProcess => self.exit.is_none(),
+            // Where the system reaps it, its number is free.
+            Parent::ThisProcess => self.exit.is_none() && self.exit() != Some(Exit::Unknown),
             // Its parent reaps it some time after its end: until its end, the number is its own.
             Parent::AnotherProcess => !self.has_ended(),
         };

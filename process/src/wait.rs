@@ -5,7 +5,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 
 use crate::Process;
 
@@ -89,13 +88,21 @@ impl<'a, K: Copy> Waiting<'a, K> {
 /// Waits until one of them is ready; gives false when the deadline passed before.
 pub fn ready(polled: &mut [PollFd<'_>], deadline: Option<Instant>) -> io::Result<bool> {
     loop {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let limit = left.and_then(|left| Timespec::try_from(left).ok());
-        match poll(polled, limit.as_ref()) {
-            Err(Errno::INTR) => {}
-            result => return Ok(result? > 0),
+        match ready_unless_interrupted(polled, deadline) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
         }
     }
+}
+
+/// The same, but fails with EINTR when a signal came: in Python, its handler must run before the next wait.
+pub fn ready_unless_interrupted(
+    polled: &mut [PollFd<'_>],
+    deadline: Option<Instant>,
+) -> io::Result<bool> {
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    let limit = left.and_then(|left| Timespec::try_from(left).ok());
+    Ok(poll(polled, limit.as_ref())? > 0)
 }
 
 /// Waits until this descriptor can be read, or has come to its end.

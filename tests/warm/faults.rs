@@ -31,7 +31,7 @@ def application(environ, start_response):
     return [('done ' + number).encode()]
 ";
 
-fn kill(pid: u32, signal: Signal) {
+pub fn kill(pid: u32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(i32::try_from(pid).unwrap()) {
         // It may be gone already.
         let _ = kill_process(pid, signal);
@@ -39,7 +39,7 @@ fn kill(pid: u32, signal: Signal) {
 }
 
 /// Every process that works in this folder: clients, zygotes, spares, workers.
-fn processes(folder: &Path) -> Vec<u32> {
+pub fn processes(folder: &Path) -> Vec<u32> {
     let all = fs::read_dir("/proc").unwrap().flatten();
     all.filter(|entry| fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == folder))
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())

@@ -1,5 +1,6 @@
 //! Warm mode: fresh, separate, private, and never worse than cold.
 
+mod ending;
 mod faults;
 mod freshness;
 mod listening;

@@ -1,24 +1,24 @@
 //! A zygote's life, after the import: forks, reaps, answers orders, and retires.
 
 use std::io::{self, PipeReader};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use contract::handover::{Source, Verbosity};
 use contract::report;
 use contract::warm::{Mode, ORDERS, Order, REQUESTS, Start, Status};
 use pyo3::prelude::*;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 use rustix::net::{Shutdown, shutdown};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, getpid};
-use wsgi_cgi_process::Process;
+use wsgi_cgi_process::signals::{self, ENDING, Signals};
+use wsgi_cgi_process::wait::{Waiting, is_readable};
 
 use super::children::Children;
+use super::forks::{self, Actions};
 use super::memory::Touched;
 use super::spare::{self, Spare};
-use super::watch::{Noted, is_readable};
+use super::watch::Noted;
 use super::{Imported, disappear, orders};
 
 /// A new one has another seed of its hashes, and other addresses.
@@ -54,11 +54,24 @@ pub struct Zygote<'a> {
     tells_taken: OwnedFd,
     children: Children,
     touched: Touched,
+    signals: Signals,
+    actions: Actions,
     served: u64,
     wanted: usize,
     /// When a request last waited for a fork, or there was last one spare less.
     waited: Instant,
     lost: u32,
+}
+
+/// What a zygote waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Event {
+    /// A signal that tells it to end.
+    Signal,
+    /// Somebody asks.
+    Order,
+    /// Anything that shows elsewhere.
+    Other,
 }
 
 /// Where the process is after a fork.
@@ -71,11 +84,17 @@ enum Side {
 impl<'a> Zygote<'a> {
     /// That takes requests on the sockets which `appear` makes.
     pub fn new(
+        py: Python<'_>,
         start: &'a Start,
         began: Instant,
         appear: impl Fn(&str) -> io::Result<OwnedFd>,
-    ) -> io::Result<Self> {
-        let (taken, tells_taken) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+    ) -> PyResult<Self> {
+        let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
+        let (taken, tells_taken) = pipe_with(flags).map_err(io::Error::from)?;
+        let signals = Signals::block(ENDING)?;
+        // One that came before still has its handler.
+        py.check_signals()?;
+        let actions = Actions::take(py)?;
         let orders = appear(ORDERS)?;
         Ok(Self {
             pid: getpid(),
@@ -89,6 +108,8 @@ impl<'a> Zygote<'a> {
             tells_taken,
             children: Children::default(),
             touched: Touched::new()?,
+            signals,
+            actions,
             served: 0,
             wanted: start
                 .spares
@@ -120,7 +141,7 @@ impl<'a> Zygote<'a> {
                 }
             }
             let client = other.as_ref().filter(|_| !self.is_alone());
-            if let Some(reason) = self.wait(py, imported, client) {
+            if let Some(reason) = self.wait(imported, client) {
                 break reason;
             }
         };
@@ -130,11 +151,17 @@ impl<'a> Zygote<'a> {
         let _ = shutdown(&self.requests, Shutdown::Both);
         drop(other);
         while !self.children.is_empty() {
-            self.poll(imported, None, None).map_err(io::Error::from)?;
+            let happened = self.poll(imported, None, [None; 2])?;
+            if self.is_told(&happened) {
+                // Once more: it does not wait for its workers.
+                break;
+            }
             self.hear_taken();
             self.children.reap();
         }
         // As at the end of any process that has imported the application.
+        self.actions.give_back(py)?;
+        signals::unblock();
         py.import("atexit")?
             .call_method0("_run_exitfuncs")
             .map(drop)
@@ -162,8 +189,7 @@ impl<'a> Zygote<'a> {
 
     fn fork(&mut self, py: Python<'_>) -> PyResult<Side> {
         let (status, writes_status) = io::pipe()?;
-        let pid: i32 = py.import("os")?.call_method0("fork")?.extract()?;
-        match Pid::from_raw(pid) {
+        match Pid::from_raw(forks::fork(py)?) {
             None => Ok(Side::Child(status)),
             Some(pid) => {
                 self.children.add(pid, writes_status)?;
@@ -182,13 +208,15 @@ impl<'a> Zygote<'a> {
             tells_taken,
             children,
             touched,
+            signals,
+            actions,
             pid,
             ..
         } = self;
         // Under load no spare waits for long, and the processors have no time left to save.
         let is_calm = children.spares() < PREPARED && children.workers() <= 1;
         let touched = is_calm.then_some(&touched);
-        drop((orders, taken, children));
+        drop((orders, taken, children, signals));
         let spare = Spare {
             start,
             zygote: pid,
@@ -198,19 +226,17 @@ impl<'a> Zygote<'a> {
             status,
         };
         match spare.take(py, imported) {
-            Some(taken) => spare::serve(py, taken, imported),
+            Some(taken) => {
+                actions.give_back(py)?;
+                spare::serve(py, taken, imported)
+            }
             // It was never a worker: nothing of the application runs at its end.
             None => py.import("os")?.call_method1("_exit", (0,)).map(drop),
         }
     }
 
     /// Waits for something to happen; gives a reason to end.
-    fn wait(
-        &mut self,
-        py: Python<'_>,
-        imported: &Imported<'_>,
-        client: Option<&OwnedFd>,
-    ) -> Option<String> {
+    fn wait(&mut self, imported: &Imported<'_>, client: Option<&OwnedFd>) -> Option<String> {
         let mut limit = PAUSE;
         if self.is_alone() {
             let end = (self.last + self.start.idle).min(self.began + AGE_LIMIT);
@@ -220,26 +246,26 @@ impl<'a> Zygote<'a> {
             limit = limit.min(self.rest());
         }
         // A request that waits is a spare's, if there is one.
-        let requests = (self.children.spares() == 0).then(|| self.requests.as_fd());
-        let others = requests.into_iter().chain(client.map(AsFd::as_fd));
-        let polled = self.poll(imported, Some(limit), others);
+        let requests = (self.children.spares() == 0).then_some(&self.requests);
+        let happened = match self.poll(imported, Some(limit), [requests, client]) {
+            Ok(happened) => happened,
+            Err(error) => return Some(error.to_string()),
+        };
         if client.is_some_and(is_readable) {
             return Some("its client is gone".into());
         }
-        match polled {
-            Err(Errno::INTR) => return py.check_signals().err().map(|_| "it was told to".into()),
-            Err(error) => return Some(error.to_string()),
-            Ok(true) => {
-                // One that is about to end says nothing: who asks may start the next one.
-                self.looked = None;
-                if let Some(reason) = self.reason_to_end(imported) {
-                    return Some(reason);
-                }
-                if self.obey(imported) == Order::Stop {
-                    return Some("warm stop".into());
-                }
+        if self.is_told(&happened) {
+            return Some("it was told to".into());
+        }
+        if happened.contains(&Event::Order) {
+            // One that is about to end says nothing: who asks may start the next one.
+            self.looked = None;
+            if let Some(reason) = self.reason_to_end(imported) {
+                return Some(reason);
             }
-            Ok(false) => {}
+            if self.obey(imported) == Order::Stop {
+                return Some("warm stop".into());
+            }
         }
         self.hear_taken();
         self.lost += self.children.reap();
@@ -290,32 +316,34 @@ impl<'a> Zygote<'a> {
         }
     }
 
-    /// Gives whether somebody asks.
-    fn poll<'b>(
-        &'b self,
-        imported: &'b Imported<'_>,
+    /// Waits no longer than `limit`, for two descriptors more than it has itself; gives what has happened.
+    fn poll(
+        &self,
+        imported: &Imported<'_>,
         limit: Option<Duration>,
-        more: impl IntoIterator<Item = BorrowedFd<'b>>,
-    ) -> Result<bool, Errno> {
-        let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
-        let children: Vec<_> = self
-            .children
-            .processes()
-            .filter_map(Process::descriptor)
-            .collect();
-        let fixed = [self.orders.as_fd(), self.taken.as_fd()];
-        let noted = imported.noted.iter();
-        let changes = noted.flat_map(Noted::inotify).map(AsFd::as_fd);
-        let others = children.into_iter().chain(changes).chain(more);
-        let all: Vec<_> = fixed.into_iter().chain(others).collect();
-        let mut polled: Vec<_> = all
-            .iter()
-            .map(|descriptor| PollFd::new(descriptor, PollFlags::IN))
-            .collect();
-        poll(&mut polled, limit.as_ref())?;
-        Ok(polled
-            .first()
-            .is_some_and(|orders| !orders.revents().is_empty()))
+        more: [Option<&OwnedFd>; 2],
+    ) -> io::Result<Vec<Event>> {
+        let mut waiting = Waiting::until(limit.map(|limit| Instant::now() + limit))
+            .readable(Event::Signal, &self.signals)
+            .readable(Event::Order, &self.orders)
+            .readable(Event::Other, &self.taken);
+        let changes = imported.noted.iter().flat_map(Noted::inotify);
+        for descriptor in changes.chain(more.into_iter().flatten()) {
+            waiting = waiting.readable(Event::Other, descriptor);
+        }
+        for process in self.children.processes() {
+            waiting = waiting.process(Event::Other, process);
+        }
+        let happened = waiting.wait()?;
+        Ok(happened.into_iter().map(|(event, _)| event).collect())
+    }
+
+    /// Whether a signal tells it to end.
+    fn is_told(&self, happened: &[Event]) -> bool {
+        let is_told = happened.contains(&Event::Signal);
+        // All that have come are one.
+        while is_told && matches!(self.signals.read(), Ok(Some(_))) {}
+        is_told
     }
 
     fn hear_taken(&mut self) {

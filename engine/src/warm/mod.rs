@@ -3,12 +3,14 @@
 
 pub mod audit;
 mod children;
+mod forks;
 mod life;
 mod memory;
 mod orders;
 pub mod safety;
 mod same_process;
 mod spare;
+mod started;
 pub mod watch;
 
 use std::collections::HashSet;
@@ -18,25 +20,28 @@ use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::thread;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use contract::codes::Code;
 use contract::descriptors::adopt;
 use contract::report::{self, Failure};
-use contract::warm::{Init, LOCK, Mode, ORDERS, REASON, REASON_LIFE, REQUESTS, Start};
+use contract::warm::{Init, LOCK, Mode, ORDERS, REASON, REQUESTS, Start};
 use pyo3::prelude::*;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
 };
+use rustix::process::{Signal, getpid, kill_process};
+use wsgi_cgi_process::time_limits::{IMPORT, REASON_LIFE};
 
 use self::audit::{Made, Notes};
 use self::life::Zygote;
 use self::watch::Noted;
-use crate::{application, invocation, rehearsal, startup};
+use crate::{application, ending, invocation, rehearsal, startup};
 
-/// An import that takes longer hangs.
-const IMPORT_LIMIT: u32 = 60;
+/// Between the traceback of an import that hangs, and its end.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Until it is tried again where a file has changed: one that changes itself must not be tried at each request.
 const SOON: Duration = Duration::from_secs(2);
@@ -82,10 +87,17 @@ pub fn live(py: Python<'_>, control: RawFd, other: RawFd) -> PyResult<()> {
     let other = adopt(other).ok_or_else(not_ours)?;
     let start = Start::read(&mut control)?;
     drop(control);
-    match start.mode {
-        Mode::Daemon => live_alone(py, &start, other)?,
-        Mode::Attached | Mode::SameProcess => live_attached(py, &start, other.into())?,
+    let zygote = getpid();
+    forks::prepare(py, other.as_raw_fd())?;
+    let lived = match start.mode {
+        Mode::Daemon => live_alone(py, &start, other),
+        Mode::Attached | Mode::SameProcess => live_attached(py, &start, other.into()),
+    };
+    // Its forks end elsewhere, unless something fails. One that serves itself has imported for its requests.
+    if getpid() == zygote && start.mode != Mode::SameProcess {
+        started::end();
     }
+    lived?;
     py.import("os")?.call_method1("_exit", (0,)).map(drop)
 }
 
@@ -97,7 +109,7 @@ fn live_alone(py: Python<'_>, start: &Start, lock: OwnedFd) -> PyResult<()> {
     let prepared = fs::write(&reason, "it is being imported\n")
         .map_err(failed)
         .and_then(|()| prepare(py, start))
-        .and_then(|imported| Ok((zygote(start, &imported)?, imported)));
+        .and_then(|imported| Ok((zygote(py, start, &imported)?, imported)));
     let why = match prepared {
         Ok((zygote, imported)) => {
             let _ = fs::remove_file(&reason);
@@ -123,7 +135,7 @@ fn live_alone(py: Python<'_>, start: &Start, lock: OwnedFd) -> PyResult<()> {
 fn live_attached(py: Python<'_>, start: &Start, mut client: UnixStream) -> PyResult<()> {
     let prepared = prepare(py, start).and_then(|imported| match start.mode {
         Mode::SameProcess => Ok((None, imported)),
-        _ => Ok((Some(zygote(start, &imported)?), imported)),
+        _ => Ok((Some(zygote(py, start, &imported)?), imported)),
     });
     let init = match &prepared {
         Ok(_) => Init::Ready,
@@ -173,7 +185,12 @@ fn prepare<'py>(py: Python<'py>, start: &Start) -> Result<Imported<'py>, NotNow>
         Mode::Attached | Mode::SameProcess => None,
     };
     let mut own: HashSet<RawFd> = safety::open_descriptors();
+    let zygote = getpid();
+    started::take_in();
     let imported = import(py, start);
+    if getpid() != zygote {
+        leave_fork(py, imported.is_ok());
+    }
     if let Some(watchdog) = watchdog {
         watchdog.clear(py);
     }
@@ -191,6 +208,7 @@ fn prepare<'py>(py: Python<'py>, start: &Start) -> Result<Imported<'py>, NotNow>
             return Err(NotNow::Refused(objections.join("\n")));
         }
     }
+    started::leave_alone();
     let has_temporary_files = made.iter().any(|made| made.event.starts_with("tempfile."));
     Ok(Imported {
         application,
@@ -205,12 +223,18 @@ fn prepare<'py>(py: Python<'py>, start: &Start) -> Result<Imported<'py>, NotNow>
 }
 
 /// Binds the sockets, if nothing has changed since the import.
-fn zygote<'a>(start: &'a Start, imported: &Imported<'_>) -> Result<Zygote<'a>, NotNow> {
+fn zygote<'a>(
+    py: Python<'_>,
+    start: &'a Start,
+    imported: &Imported<'_>,
+) -> Result<Zygote<'a>, NotNow> {
     if let Some(change) = imported.change() {
         return Err(NotNow::Changed(change));
     }
-    Zygote::new(start, imported.began, |name| appear(&start.folder, name))
-        .map_err(|error| NotNow::Refused(format!("cannot take requests: {error}")))
+    Zygote::new(py, start, imported.began, |name| {
+        appear(&start.folder, name)
+    })
+    .map_err(|error| NotNow::Refused(format!("cannot take requests: {error}")))
 }
 
 type Import<'py> = (Bound<'py, PyAny>, Option<Noted>, Vec<Made>);
@@ -282,21 +306,51 @@ fn disappear(folder: &Path) {
     let _ = fs::remove_dir(folder);
 }
 
-/// Ends an import that hangs, and writes where it does to the reason (faulthandler).
-struct Watchdog(Py<PyAny>);
+/// A process that the application has forked while it was imported, and that comes back from there, is no zygote.
+fn leave_fork(py: Python<'_>, has_imported: bool) {
+    ending::flush(py);
+    let status = i32::from(!has_imported);
+    let left = py
+        .import("os")
+        .and_then(|os| os.call_method1("_exit", (status,)));
+    if left.is_err() {
+        end_at_once();
+    }
+}
+
+fn end_at_once() {
+    let _ = kill_process(getpid(), Signal::KILL);
+}
+
+/// Ends an import that hangs, and what it has started, after it wrote where it hangs to the reason (faulthandler).
+struct Watchdog {
+    reason: Py<PyAny>,
+    is_over: Sender<()>,
+    thread: JoinHandle<()>,
+}
 
 impl Watchdog {
     fn set(py: Python<'_>, reason: &Path) -> PyResult<Self> {
         let file = py.import("io")?.call_method1("open", (reason, "a"))?;
         let options = pyo3::types::PyDict::new(py);
-        options.set_item("exit", true)?;
         options.set_item("file", &file)?;
         py.import("faulthandler")?.call_method(
             "dump_traceback_later",
-            (IMPORT_LIMIT,),
+            (IMPORT.as_secs(),),
             Some(&options),
         )?;
-        Ok(Self(file.unbind()))
+        let (is_over, waits) = channel();
+        let thread = thread::Builder::new().spawn(move || {
+            if waits.recv_timeout(IMPORT + MOMENT) == Err(RecvTimeoutError::Timeout) {
+                started::end();
+                end_at_once();
+            }
+        })?;
+        Ok(Self {
+            reason: file.unbind(),
+            is_over,
+            thread,
+        })
     }
 
     fn clear(self, py: Python<'_>) {
@@ -304,11 +358,13 @@ impl Watchdog {
         let cancel = |py: Python<'_>| -> PyResult<()> {
             py.import("faulthandler")?
                 .call_method0("cancel_dump_traceback_later")?;
-            self.0.bind(py).call_method0("close")?;
+            self.reason.bind(py).call_method0("close")?;
             Ok(())
         };
+        drop(self.is_over);
+        let _ = self.thread.join();
         if let Err(error) = cancel(py) {
-            let _ = writeln!(io::stderr(), "{error}");
+            report::tell_line(&format!("{error}\n"), None);
         }
     }
 }

@@ -12,10 +12,11 @@ use contract::passing;
 use contract::progress::{Reached, State};
 use contract::warm::Offer;
 use pyo3::prelude::*;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::Mode;
-use rustix::io::{Errno, fcntl_dupfd_cloexec};
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{fchdir, umask};
+use wsgi_cgi_process::wait::ready_unless_interrupted;
 
 use super::Imported;
 use crate::descriptors::Descriptors;
@@ -24,6 +25,9 @@ use crate::{request, startup, timing};
 
 /// A client that says that a request is coming sends it within this time: sleeping would take longer to end.
 const SOON: Duration = Duration::from_micros(200);
+
+/// A signal that comes just before a wait, or in a thread of the application, interrupts none: its handler runs so late.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The only variables of a request in `os.environ`: guards against httpoxy look for the first, traces for the second.
 const OF_REQUEST: [&str; 2] = ["REQUEST_METHOD", "_X_AMZN_TRACE_ID"];
@@ -76,7 +80,7 @@ fn serve(py: Python<'_>, imported: &Imported<'_>, mut client: &UnixStream) -> Py
 fn is_wanted(py: Python<'_>, client: &UnixStream, sign: Option<&OwnedFd>) -> PyResult<bool> {
     loop {
         let waited = py.detach(|| {
-            let waited = wait(client, sign, None);
+            let waited = wait(client, sign, Instant::now() + PAUSE);
             if let (Ok((false, _)), Some(sign)) = (&waited, sign) {
                 forget(sign);
                 return spin(client);
@@ -85,9 +89,8 @@ fn is_wanted(py: Python<'_>, client: &UnixStream, sign: Option<&OwnedFd>) -> PyR
         });
         match waited {
             Ok((true, is_open)) => return Ok(is_open),
-            Ok((false, _)) => {}
-            Err(Errno::INTR) => py.check_signals()?,
-            Err(error) => return Err(io::Error::from(error).into()),
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error.into()),
+            Ok((false, _)) | Err(_) => py.check_signals()?,
         }
     }
 }
@@ -96,20 +99,20 @@ fn is_wanted(py: Python<'_>, client: &UnixStream, sign: Option<&OwnedFd>) -> PyR
 fn wait(
     client: &UnixStream,
     sign: Option<&OwnedFd>,
-    limit: Option<&Timespec>,
-) -> Result<(bool, bool), Errno> {
+    deadline: Instant,
+) -> io::Result<(bool, bool)> {
     let client = client.as_fd();
     let mut polled = vec![PollFd::new(&client, PollFlags::IN)];
     polled.extend(sign.map(|sign| PollFd::new(sign, PollFlags::IN)));
-    poll(&mut polled, limit)?;
+    ready_unless_interrupted(&mut polled, Some(deadline))?;
     let found = polled[0].revents();
     Ok((!found.is_empty(), found == PollFlags::IN))
 }
 
-fn spin(client: &UnixStream) -> Result<(bool, bool), Errno> {
+fn spin(client: &UnixStream) -> io::Result<(bool, bool)> {
     let until = Instant::now() + SOON;
     loop {
-        let waited = wait(client, None, Some(&Timespec::default()))?;
+        let waited = wait(client, None, Instant::now())?;
         if waited.0 || Instant::now() >= until {
             return Ok(waited);
         }

@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io::{self, PipeReader, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use contract::passing;
 use contract::progress::{Reached, State};
 use contract::warm::{Answer, Offer, Start};
 use pyo3::prelude::*;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_peercred};
@@ -20,10 +20,10 @@ use rustix::process::{
     set_parent_process_death_signal, setpgid, umask,
 };
 use rustix::stdio;
+use wsgi_cgi_process::wait::{Waiting, is_readable};
 
 use super::life::CHANGED;
 use super::memory::{Learner, Touched};
-use super::watch::is_readable;
 use super::{ExitHandlers, Imported};
 use crate::{request, startup, timing};
 
@@ -80,6 +80,8 @@ impl<'a> Spare<'a> {
                         let learner = learner.take();
                         return Some(Taken { learner, ..taken });
                     }
+                    // It may have been untied for a request that it does not serve after all.
+                    self.tie_to_zygote().ok()?;
                 }
                 Err(Errno::INTR) => py.check_signals().ok()?,
                 Err(_) => return None,
@@ -129,19 +131,17 @@ impl<'a> Spare<'a> {
             passing::send(&socket, &[], &Answer::Declined(reason).encode())?;
             return Ok(None);
         }
-        // From here on the zygote's death is not ours.
-        set_parent_process_death_signal(None)?;
         let own = pidfd_open(getpid(), PidfdFlags::empty())?;
         let pid = std::process::id();
+        // From here on the zygote's death is not ours.
+        set_parent_process_death_signal(None)?;
         let passed = [own.as_fd(), self.status.as_fd()];
         passing::send(&socket, &passed, &Answer::Accepted(pid).encode())?;
         let progress = Reached::new(progress);
         if !progress.claim() {
             // The client has withdrawn it.
-            self.tie_to_zygote()?;
             return Ok(None);
         }
-        progress.tell(State::Running)?;
         self.tell(pid);
         Ok(Some(Taken {
             control: socket,
@@ -169,6 +169,7 @@ pub fn serve(py: Python<'_>, taken: Taken<'_>, imported: &Imported<'_>) -> PyRes
     tie_to_client(py, &control)?;
     take_over(streams, offer.umask)?;
     contract::limits::apply(&offer.limits);
+    progress.tell(State::Running).map_err(io::Error::from)?;
     let prepare = || startup::environment(py, &offer.job);
     let control = Control {
         file: File::from(OwnedFd::from(control)),
@@ -201,13 +202,11 @@ fn take_over(taken: Streams, mask: u32) -> io::Result<()> {
 /// The kernel ends this process when its client is gone (fcntl(2), F_SETSIG).
 fn tie_to_client(py: Python<'_>, control: &UnixStream) -> PyResult<()> {
     set_signal(py, control.as_fd(), true)?;
-    let control = control.as_fd();
-    let mut polled = [PollFd::new(&control, PollFlags::empty())];
-    let now = Timespec::default();
-    if poll(&mut polled, Some(&now)).map_err(io::Error::from)? > 0 {
-        return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
+    let now = Waiting::until(Some(Instant::now()));
+    match now.on((), control, PollFlags::empty()).wait()?.is_empty() {
+        true => Ok(()),
+        false => Err(io::Error::from(io::ErrorKind::BrokenPipe).into()),
     }
-    Ok(())
 }
 
 fn set_signal(py: Python<'_>, control: BorrowedFd<'_>, is_on: bool) -> PyResult<()> {

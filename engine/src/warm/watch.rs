@@ -4,16 +4,16 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::statfs;
+use wsgi_cgi_process::wait::is_readable;
 
 /// A file that was written so shortly before it was looked at may be written again without showing it: the
 /// kernel's clock for files goes in steps.
@@ -369,14 +369,6 @@ fn source_of_byte_code(path: &Path) -> Option<PathBuf> {
     let mut source = stem.to_owned();
     source.extend(b".py");
     Some(folder.parent()?.join(OsStr::from_bytes(&source)))
-}
-
-/// Whether there is something to read, or to accept, now.
-pub fn is_readable(descriptor: impl AsFd) -> bool {
-    let descriptor = descriptor.as_fd();
-    let mut polled = [PollFd::new(&descriptor, PollFlags::IN)];
-    let now = Timespec::default();
-    matches!(poll(&mut polled, Some(&now)), Ok(count) if count > 0)
 }
 
 #[cfg(test)]
