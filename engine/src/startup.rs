@@ -24,8 +24,10 @@ pub fn prepare(py: Python<'_>, job: &Job) -> PyResult<()> {
     termination::prepare(py)?;
     keep_settled_byte_code_only(py)?;
 
-    if job.site == Site::Engine {
-        site::add_packages(py, &job.packages)?;
+    match job.site {
+        Site::Engine => site::add_packages(py, &job.packages)?,
+        // As documented for `-S`.
+        Site::Python => drop(py.import("site")?.call_method0("main")?),
     }
     let path = sys.getattr("path")?.cast_into::<PyList>()?;
     for (index, folder) in job.path.iter().enumerate() {

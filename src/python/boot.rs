@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use contract::handover::{self, Site};
+use contract::handover;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
 
@@ -35,14 +35,13 @@ pub enum Entry {
 /// when something can be read from `control`.
 pub fn start(
     interpreter: &Interpreter,
-    site: Site,
     environment: &[(Vec<u8>, Vec<u8>)],
     engine: EngineFile,
     entry: Entry,
     control: OwnedFd,
     other: OwnedFd,
 ) -> Result<()> {
-    let mut flags = flags(site, environment);
+    let mut flags = flags(environment);
     let function = match entry {
         Entry::Serve => "serve",
         Entry::Zygote => "zygote",
@@ -66,14 +65,12 @@ pub fn start(
     Err(error).context("cannot be executed")
 }
 
-/// `-I`: the application's environment decides what is imported, not PYTHON* and the user's folders.
-fn flags(site: Site, environment: &[(Vec<u8>, Vec<u8>)]) -> Vec<OsString> {
+/// `-I`: the application's environment decides what is imported, not PYTHON* and the user's folders. `-S`: what `site`
+/// runs must not inherit the descriptors that the engine finds open; the engine calls it, or does its work.
+fn flags(environment: &[(Vec<u8>, Vec<u8>)]) -> Vec<OsString> {
     let variable =
         |name: &str| handover::variable(environment, name).filter(|value| !value.is_empty());
-    let mut flags: Vec<OsString> = vec!["-I".into()];
-    if site == Site::Engine {
-        flags.push("-S".into());
-    }
+    let mut flags: Vec<OsString> = vec!["-I".into(), "-S".into()];
     // Under a web server the locale is C; file names and streams are UTF-8 all the same.
     let utf8 = if variable("PYTHONUTF8") == Some(b"0") {
         "utf8=0"
@@ -233,7 +230,7 @@ mod tests {
             "-W",
             "ignore::DeprecationWarning",
         ];
-        assert_eq!(flags(Site::Engine, &environment), expected);
-        assert_eq!(flags(Site::Python, &[]), ["-I", "-X", "utf8"]);
+        assert_eq!(flags(&environment), expected);
+        assert_eq!(flags(&[]), ["-I", "-S", "-X", "utf8"]);
     }
 }

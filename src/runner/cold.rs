@@ -64,7 +64,6 @@ fn child(
         settle(request, request.limits, parent)?;
         boot::start(
             &request.interpreter,
-            request.job.site,
             &request.job.environment,
             engine,
             Entry::Serve,

@@ -92,6 +92,35 @@ fn every_interpreter_finds_its_virtualenv_beside_the_application() {
     }
 }
 
+/// Python's own `site` runs when nothing of the handover is inheritable any more, and 1 is stderr.
+#[test]
+fn what_sitecustomize_starts_has_no_descriptor_of_ours() {
+    for program in python::all() {
+        let folder = tempfile::tempdir().unwrap();
+        python::virtualenv(program, &folder.path().join(".venv"));
+        let name = program.file_name().unwrap().to_str().unwrap();
+        let packages = folder
+            .path()
+            .join(".venv/lib")
+            .join(name)
+            .join("site-packages");
+        // `ls` has one more, of the folder.
+        std::fs::write(
+            packages.join("only.pth"),
+            "import os; os.system('ls /proc/self/fd > found; echo printed')\n",
+        )
+        .unwrap();
+        let text = "def app(e, s):\n    s('200 OK', [])\n    return [open('found', 'rb').read()]\n";
+        std::fs::write(folder.path().join("app.py"), text).unwrap();
+        let done = Run::with_arguments(&[folder.path().join("app.py")])
+            .without("WSGI_CGI_PYTHON")
+            .directory(folder.path())
+            .option("--site")
+            .done();
+        done.assert_body("0\n1\n2\n3\n").assert_exit(0);
+    }
+}
+
 /// SELinux and others may forbid it.
 #[test]
 fn where_memory_may_not_be_executed_the_engine_goes_through_a_file() {

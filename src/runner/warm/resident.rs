@@ -253,7 +253,6 @@ fn become_zygote(
         settle(request, limits, parent)?;
         boot::start(
             &request.interpreter,
-            request.job.site,
             &request.job.environment,
             engine,
             Entry::Zygote,

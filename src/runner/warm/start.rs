@@ -160,7 +160,6 @@ fn become_zygote(
     engine.fill()?;
     boot::start(
         &request.interpreter,
-        request.job.site,
         &message.job.environment,
         engine,
         Entry::Zygote,
