@@ -272,6 +272,16 @@ mod tests {
     }
 
     #[test]
+    fn how_a_child_ended_that_somebody_else_has_reaped_is_unknown() {
+        let (mut child, mut process) = start("exit 5");
+        child.wait().unwrap();
+        assert!(process.has_ended());
+        // Its number may be anybody's.
+        process.signal_group(Signal::KILL);
+        assert_eq!(process.reap(), Some(Exit::Unknown));
+    }
+
+    #[test]
     fn an_exit_survives_the_way_between_processes() {
         for exit in [Exit::Exited(1), Exit::Signalled(9), Exit::Unknown] {
             assert_eq!(Exit::from_bytes(&exit.to_bytes()), Some(exit));

@@ -56,6 +56,12 @@ impl AsFd for Signals {
     }
 }
 
+/// Blocks these no more, in this thread.
+pub fn allow(numbers: impl IntoIterator<Item = Number>) {
+    let set: SigSet = numbers.into_iter().collect();
+    let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&set), None);
+}
+
 /// Blocks nothing any more.
 pub fn unblock() {
     let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use contract::descriptors::adopt;
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
 use rustix::io::{DupFlags, dup3};
-use wsgi_cgi_process::signals::{self, ENDING, Number};
+use wsgi_cgi_process::signals::{ENDING, Number, Signals, allow};
 
 use crate::descriptors::null;
 
@@ -21,7 +22,7 @@ static PRIVATE: AtomicI32 = AtomicI32::new(-1);
 /// of all functions that Python calls in a child, this one is the first.
 pub fn prepare(py: Python<'_>, private: RawFd) -> PyResult<()> {
     PRIVATE.store(private, Ordering::Relaxed);
-    let options = pyo3::types::PyDict::new(py);
+    let options = PyDict::new(py);
     options.set_item("after_in_child", wrap_pyfunction!(begin_child, py)?)?;
     let posix = py.import("posix")?;
     posix
@@ -43,7 +44,7 @@ fn begin_child() {
     let private = PRIVATE.swap(-1, Ordering::Relaxed);
     if IS_SPARE.swap(false, Ordering::Relaxed) {
         // Threads that the application starts after a fork must not inherit a mask of ours.
-        return signals::unblock();
+        return allow(ENDING);
     }
     if let (Some(private), Ok(nothing)) = (adopt(private), null()) {
         // It has an owner, who will close it.
@@ -52,14 +53,24 @@ fn begin_child() {
     }
 }
 
-/// What the application does on a signal, by the signal's number.
-pub struct Actions(Vec<(i32, Py<PyAny>)>);
+/// What the application has made of signals.
+pub struct Actions {
+    mask: Py<PyAny>,
+    /// What it does on a signal, by the signal's number.
+    actions: Vec<(i32, Py<PyAny>)>,
+}
 
 impl Actions {
     /// Sets the default actions for a zygote and its spares, whatever the application has made of them: the ending
-    /// signals end a spare at any moment, and children stay until they are waited for.
-    pub fn take(py: Python<'_>) -> PyResult<Self> {
+    /// signals end a spare at any moment, and children stay until they are waited for. A zygote reads the ending
+    /// signals.
+    pub fn take(py: Python<'_>) -> PyResult<(Self, Signals)> {
         let signal = py.import("_signal")?;
+        let nothing = (signal.getattr("SIG_BLOCK")?, PyList::empty(py));
+        let mask = signal.call_method1("pthread_sigmask", nothing)?.unbind();
+        let signals = Signals::block(ENDING)?;
+        // One that came before still has its handler.
+        py.check_signals()?;
         let default = signal.getattr("SIG_DFL")?;
         let mut actions = Vec::new();
         for number in ENDING.into_iter().chain([Number::SIGCHLD]) {
@@ -71,15 +82,16 @@ impl Actions {
                 actions.push((number, action.unbind()));
             }
         }
-        Ok(Self(actions))
+        Ok((Self { mask, actions }, signals))
     }
 
     /// Sets the application's again.
     pub fn give_back(&self, py: Python<'_>) -> PyResult<()> {
         let signal = py.import("_signal")?;
-        for (number, action) in &self.0 {
+        for (number, action) in &self.actions {
             signal.call_method1("signal", (number, action))?;
         }
-        Ok(())
+        let mask = (signal.getattr("SIG_SETMASK")?, &self.mask);
+        signal.call_method1("pthread_sigmask", mask).map(drop)
     }
 }

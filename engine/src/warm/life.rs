@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use rustix::net::{Shutdown, shutdown};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, getpid};
-use wsgi_cgi_process::signals::{self, ENDING, Signals};
+use wsgi_cgi_process::signals::Signals;
 use wsgi_cgi_process::wait::{Waiting, is_readable};
 
 use super::children::Children;
@@ -91,10 +91,7 @@ impl<'a> Zygote<'a> {
     ) -> PyResult<Self> {
         let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
         let (taken, tells_taken) = pipe_with(flags).map_err(io::Error::from)?;
-        let signals = Signals::block(ENDING)?;
-        // One that came before still has its handler.
-        py.check_signals()?;
-        let actions = Actions::take(py)?;
+        let (actions, signals) = Actions::take(py)?;
         let orders = appear(ORDERS)?;
         Ok(Self {
             pid: getpid(),
@@ -161,7 +158,6 @@ impl<'a> Zygote<'a> {
         }
         // As at the end of any process that has imported the application.
         self.actions.give_back(py)?;
-        signals::unblock();
         py.import("atexit")?
             .call_method0("_run_exitfuncs")
             .map(drop)
