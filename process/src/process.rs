@@ -106,10 +106,7 @@ impl Process {
     pub fn has_ended(&self) -> bool {
         match self.parent {
             Parent::ThisProcess => self.exit().is_some(),
-            Parent::AnotherProcess => self
-                .descriptor
-                .as_ref()
-                .is_none_or(|descriptor| wait::is_readable(descriptor)),
+            Parent::AnotherProcess => self.descriptor.as_ref().is_none_or(wait::is_readable),
         }
     }
 

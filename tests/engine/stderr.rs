@@ -121,11 +121,9 @@ fn what_stderr_does_not_take_stands_in_the_error_log() {
     assert_answers(&run, "200", full);
     let text = std::fs::read_to_string(&log).unwrap();
     assert_eq!(text.matches("nobody reads stderr").count(), 1);
-    assert!(
-        text.lines().count() == 201,
-        "{} lines",
-        text.lines().count()
-    );
+    // A zygote has lines of its own there.
+    let whole = text.lines().filter(|line| line.len() == 9999);
+    assert_eq!(whole.count(), 200);
     // An error log that nobody reads is no better.
     let pipe = folder.path().join("pipe.log");
     rustix::fs::mknodat(

@@ -13,7 +13,7 @@ use contract::warm::{Offer, REQUESTS};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::Signal;
 
-use super::faults::{kill, processes};
+use super::faults::{WAITS, kill, processes, waiting};
 use super::{Site, by_worker, is_warm, telling, until_gone};
 use crate::support::until;
 
@@ -243,6 +243,28 @@ fn what_the_import_has_started_ends_with_a_zygote_that_retires() {
         .done()
         .assert_exit(0);
     until_nobody_is_in(site.folder.path());
+}
+
+/// What has changed stays so: it must not wake a zygote again and again.
+#[test]
+fn a_zygote_that_waits_for_its_last_worker_sleeps() {
+    let site = Site::with(WAITS);
+    site.start();
+    let zygote = site.zygotes()[0];
+    let (mut client, _watch, _) = waiting(&site, &["before"]);
+    site.write("app.py", &telling("'changed'"));
+    until("it to be let go", || site.zygotes().is_empty());
+    until("it to sleep", || {
+        let stat = fs::read_to_string(format!("/proc/{zygote}/stat"));
+        stat.unwrap().contains(") S ")
+    });
+    for sign in ["before", "within"] {
+        let path = site.path(sign);
+        until("the application", || path.exists());
+        fs::remove_file(path).unwrap();
+    }
+    client.wait().unwrap();
+    until_gone(zygote);
 }
 
 /// As in any process: what a request has started is its own affair.

@@ -181,7 +181,7 @@ fn each_request_is_answered_once_or_fails_cleanly_while_processes_are_killed() {
 }
 
 /// An application that tells its process and waits, before its response and within it.
-const WAITS: &str = "
+pub const WAITS: &str = "
 import os, time
 def wait(sign):
     with open(sign + '.new', 'w') as file:
@@ -198,7 +198,7 @@ def application(environ, start_response):
 ";
 
 /// A request to [`WAITS`] that has come to this sign; and the process that runs it.
-fn waiting(site: &Site, signs: &[&str]) -> (std::process::Child, Watch, u32) {
+pub fn waiting(site: &Site, signs: &[&str]) -> (std::process::Child, Watch, u32) {
     let mut command = site.request().command();
     command
         .stdin(Stdio::null())

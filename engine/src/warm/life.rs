@@ -148,7 +148,7 @@ impl<'a> Zygote<'a> {
         let _ = shutdown(&self.requests, Shutdown::Both);
         drop(other);
         while !self.children.is_empty() {
-            let happened = self.poll(imported, None, [None; 2])?;
+            let happened = self.poll(None, [])?;
             if self.is_told(&happened) {
                 // Once more: it does not wait for its workers.
                 break;
@@ -243,7 +243,12 @@ impl<'a> Zygote<'a> {
         }
         // A request that waits is a spare's, if there is one.
         let requests = (self.children.spares() == 0).then_some(&self.requests);
-        let happened = match self.poll(imported, Some(limit), [requests, client]) {
+        let changes = imported.noted.iter().flat_map(Noted::inotify);
+        let others = changes.chain(requests).chain(client);
+        let more = [(Event::Order, &self.orders)]
+            .into_iter()
+            .chain(others.map(|descriptor| (Event::Other, descriptor)));
+        let happened = match self.poll(Some(limit), more) {
             Ok(happened) => happened,
             Err(error) => return Some(error.to_string()),
         };
@@ -312,20 +317,17 @@ impl<'a> Zygote<'a> {
         }
     }
 
-    /// Waits no longer than `limit`, for two descriptors more than it has itself; gives what has happened.
-    fn poll(
-        &self,
-        imported: &Imported<'_>,
+    /// Waits no longer than `limit` for signals, children, and more; gives what has happened.
+    fn poll<'b>(
+        &'b self,
         limit: Option<Duration>,
-        more: [Option<&OwnedFd>; 2],
+        more: impl IntoIterator<Item = (Event, &'b OwnedFd)>,
     ) -> io::Result<Vec<Event>> {
         let mut waiting = Waiting::until(limit.map(|limit| Instant::now() + limit))
             .readable(Event::Signal, &self.signals)
-            .readable(Event::Order, &self.orders)
             .readable(Event::Other, &self.taken);
-        let changes = imported.noted.iter().flat_map(Noted::inotify);
-        for descriptor in changes.chain(more.into_iter().flatten()) {
-            waiting = waiting.readable(Event::Other, descriptor);
+        for (event, descriptor) in more {
+            waiting = waiting.readable(event, descriptor);
         }
         for process in self.children.processes() {
             waiting = waiting.process(Event::Other, process);

@@ -169,7 +169,7 @@ pub fn serve(py: Python<'_>, taken: Taken<'_>, imported: &Imported<'_>) -> PyRes
     tie_to_client(py, &control)?;
     take_over(streams, offer.umask)?;
     contract::limits::apply(&offer.limits);
-    progress.tell(State::Running).map_err(io::Error::from)?;
+    progress.tell(State::Running)?;
     let prepare = || startup::environment(py, &offer.job);
     let control = Control {
         file: File::from(OwnedFd::from(control)),
