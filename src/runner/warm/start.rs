@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use contract::handover::{BodyLength, Detail, Job};
 use contract::warm::{LOCK, Mode, REASON, REASON_LIFE, Start};
 use rustix::fs::{FlockOperation, MemfdFlags, flock, memfd_create};
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, accept_with};
 use rustix::process::{Pid, PidfdFlags, WaitOptions, getpid, pidfd_open, setsid, waitpid};
 use rustix::stdio;
 
@@ -63,6 +65,9 @@ pub fn start(request: &Request, seat: &Seat, when: When) -> io::Result<String> {
     if !is_ours || !is_same(&lock, &seat.folder.join(LOCK)) {
         return Ok("a zygote is being started, or about to end".to_owned());
     }
+    if let Some(reason) = refused_call(&lock) {
+        return Err(io::Error::other(reason));
+    }
     let client = (when == When::Afterwards).then(getpid);
     match fork()? {
         Side::Parent(child) => {
@@ -80,6 +85,33 @@ pub fn start(request: &Request, seat: &Seat, when: When) -> io::Result<String> {
             leave(1)
         }
     }
+}
+
+/// The system call that a zygote needs and that is refused: sandboxes (seccomp) and old kernels know some of them not.
+/// `file` is no socket: where accept4 is allowed, it says so.
+fn refused_call(file: &File) -> Option<String> {
+    let calls = [
+        (
+            "memfd_create",
+            memfd_create("wsgi-cgi-probe", MemfdFlags::CLOEXEC).err(),
+        ),
+        (
+            "pidfd_open",
+            pidfd_open(getpid(), PidfdFlags::empty()).err(),
+        ),
+        ("accept4", accept_with(file, SocketFlags::CLOEXEC).err()),
+    ];
+    calls.into_iter().find_map(|(call, error)| {
+        let error = match error? {
+            Errno::PERM => "EPERM",
+            Errno::ACCESS => "EACCES",
+            Errno::NOSYS => "ENOSYS",
+            _ => return None,
+        };
+        Some(format!(
+            "{call} is not permitted here ({error}): warm mode needs it"
+        ))
+    })
 }
 
 /// Whether there is neither a zygote nor one that starts.
