@@ -116,8 +116,8 @@ fn prepare(
             report::tell_line(&format!("{reason}\n"), None);
         }
     }
-    if plan.debug.is_none() && sockets.iter().all(Socket::is_loopback) {
-        site.debug = Debug::Local;
+    if sockets.iter().all(Socket::is_loopback) {
+        site.debug = site.debug.at_loopback();
     }
     let signals = signals::listen_for_end().map_err(system)?;
     let addresses: Vec<_> = sockets.iter().map(ToString::to_string).collect();

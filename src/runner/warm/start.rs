@@ -87,8 +87,8 @@ pub fn start(request: &Request, seat: &Seat, when: When) -> io::Result<String> {
     }
 }
 
-/// The system call that a zygote needs and that is refused: sandboxes (seccomp) and old kernels know some of them not.
-/// `file` is no socket: where accept4 is allowed, it says so.
+/// The system call that a zygote needs and that a sandbox (seccomp) or an old kernel refuses. `file` is no socket: an
+/// accept4 that is permitted says so.
 fn refused_call(file: &File) -> Option<String> {
     let calls = [
         (
