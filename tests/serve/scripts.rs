@@ -95,7 +95,7 @@ fn nothing_outside_the_folder_and_no_source_is_sent() {
 fn folders_are_listed_where_that_is_wanted() {
     let scripts = Scripts::new(&[("show", SHOW), ("sub/a<b>", SHOW)], &["--list"]);
     write(scripts.folder.path().join("notes.txt"), "", 0o644);
-    std::os::unix::fs::symlink("/usr", scripts.folder.path().join("out")).unwrap();
+    symlink("/usr", scripts.folder.path().join("out")).unwrap();
     let none = scripts.get("/none").text();
     for target in ["/out", "/out/", "/out/bin", "/out/none"] {
         let reply = scripts.get(target);

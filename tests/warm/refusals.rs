@@ -76,7 +76,11 @@ fn cold_requests_need_none_of_the_forbidden_calls() {
                 .assert_status(status);
         }
     }
-    // Rust's library accepts by accept4 alone.
+    // A listener that cannot accept says so: Rust's library accepts by accept4 alone.
+    let serve = site.command(&["serve", "--bind=127.0.0.1:0", "app.py"]);
+    let done = forbidding(serve, "accept4", "38").done();
+    done.assert_exit(2)
+        .assert_told("accept4 is not permitted here (ENOSYS)");
     let calls = "memfd_create,pidfd_open,clone3";
     let listener = Setup::with(site.path("app.py"))
         .started_by(&["/usr/bin/python3", "-c", FORBID, calls, "38"])

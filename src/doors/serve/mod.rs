@@ -100,6 +100,9 @@ fn prepare(
 ) -> Result<Prepared, Failure> {
     let wrong = |error: anyhow::Error| Failure::new(Code::CANNOT_LISTEN, format!("{error:#}"));
     let system = |error: io::Error| Failure::new(Code::SYSTEM, error.to_string());
+    if let Some(reason) = warm::refused_accept() {
+        return Err(Failure::new(Code::CANNOT_LISTEN, reason));
+    }
     let (mut site, described) = site(plan, typed, here)?;
     let mut sockets = inherited
         .into_iter()

@@ -65,7 +65,7 @@ pub fn start(request: &Request, seat: &Seat, when: When) -> io::Result<String> {
     if !is_ours || !is_same(&lock, &seat.folder.join(LOCK)) {
         return Ok("a zygote is being started, or about to end".to_owned());
     }
-    if let Some(reason) = refused_call(&lock) {
+    if let Some(reason) = refused_call() {
         return Err(io::Error::other(reason));
     }
     let client = (when == When::Afterwards).then(getpid);
@@ -87,9 +87,8 @@ pub fn start(request: &Request, seat: &Seat, when: When) -> io::Result<String> {
     }
 }
 
-/// The system call that a zygote needs and that a sandbox (seccomp) or an old kernel refuses. `file` is no socket: an
-/// accept4 that is permitted says so.
-fn refused_call(file: &File) -> Option<String> {
+/// The system call that a zygote needs and that a sandbox (seccomp) or an old kernel refuses.
+fn refused_call() -> Option<String> {
     let calls = [
         (
             "memfd_create",
@@ -99,19 +98,28 @@ fn refused_call(file: &File) -> Option<String> {
             "pidfd_open",
             pidfd_open(getpid(), PidfdFlags::empty()).err(),
         ),
-        ("accept4", accept_with(file, SocketFlags::CLOEXEC).err()),
     ];
-    calls.into_iter().find_map(|(call, error)| {
-        let error = match error? {
-            Errno::PERM => "EPERM",
-            Errno::ACCESS => "EACCES",
-            Errno::NOSYS => "ENOSYS",
-            _ => return None,
-        };
-        Some(format!(
-            "{call} is not permitted here ({error}): warm mode needs it"
-        ))
-    })
+    let mut refused = calls
+        .into_iter()
+        .filter_map(|(call, error)| refused(call, error?));
+    let call = refused.next().or_else(refused_accept)?;
+    Some(format!("{call}: warm mode needs it"))
+}
+
+/// Whether accept4 is refused: where it is permitted, it says that a folder is no socket.
+pub fn refused_accept() -> Option<String> {
+    let folder = File::open("/").ok()?;
+    refused("accept4", accept_with(folder, SocketFlags::CLOEXEC).err()?)
+}
+
+fn refused(call: &str, error: Errno) -> Option<String> {
+    let error = match error {
+        Errno::PERM => "EPERM",
+        Errno::ACCESS => "EACCES",
+        Errno::NOSYS => "ENOSYS",
+        _ => return None,
+    };
+    Some(format!("{call} is not permitted here ({error})"))
 }
 
 /// Whether there is neither a zygote nor one that starts.
