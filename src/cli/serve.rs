@@ -22,9 +22,9 @@ const ABOUT: &str =
 
 const DETAILS: &str = "\
 Every request starts a CGI process, as a web server would: what works here
-works there, and a change of the code shows at the next request. On a loopback
-address failures are shown in the page, unless the request came through a
-proxy; --debug=false hides them.
+works there, and a change of the code shows at the next request. At a terminal,
+the page of a failure shows its traceback to a browser on this machine. Behind
+a proxy, as a service and in a container only --debug shows it, to everybody.
 
 DIR is a folder of scripts as a web server's cgi-bin: executable files in any
 language, and .wsgi or .py files with an application. A folder with a wsgi.py,

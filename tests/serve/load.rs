@@ -165,6 +165,7 @@ fn limits_end_a_greedy_application_and_no_other() {
     let listener = Setup::of("serve_probe.py")
         .option("--max-memory=400M")
         .option("--max-cpu=1")
+        .option("--debug")
         .start();
     thread::scope(|scope| {
         let busy = scope.spawn(|| listener.connect().exchange("GET", "/busy", &[], b""));

@@ -18,7 +18,6 @@ use rustix::stdio;
 use wsgi_cgi_gateway::host::{self, Child, Host, Limits, Reply, Script, Slot, Trouble};
 
 use super::failure_page::fail;
-use super::site::Debug;
 use super::syslog::Syslog;
 use super::{limits, site};
 use crate::cli::{self, Refusal};
@@ -88,8 +87,8 @@ impl Client {
             let (plan, typed) = cli::parse_inetd(arguments, &here)?;
             let (mut site, _) = site(&plan, typed, &here)?;
             let mut limits = limits(&plan);
-            if plan.debug.is_none() && is_loopback(&self.endpoints.server_address) {
-                site.debug = Debug::Local;
+            if is_loopback(&self.endpoints.server_address) {
+                site.debug = site.debug.at_loopback();
             }
             if self.bridge.is_some() {
                 // That the input has ended says nothing about who reads the output.
