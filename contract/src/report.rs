@@ -109,15 +109,39 @@ pub fn append(log: &Path, bytes: &[u8]) {
     }
 }
 
-/// Control characters from outside must not steer the terminal that shows the log.
-fn printable(text: &str) -> String {
+/// Text from outside, for a terminal, a log or a page: line ends and tabs stay, any other character that would steer
+/// what shows it is replaced.
+pub fn printable(text: &str) -> String {
     text.chars()
         .map(|char| match char {
             '\n' | '\t' => char,
-            char if char.is_control() => '\u{fffd}',
+            char if is_steering(char) => char::REPLACEMENT_CHARACTER,
             char => char,
         })
         .collect()
+}
+
+/// The same for text that has to stay one line.
+pub fn printable_line(text: &str) -> String {
+    printable(text).replace(['\n', '\t'], "\u{fffd}")
+}
+
+/// Whether a character is a command to what shows it, or is not seen: control characters, and Unicode's marks that
+/// reorder the text around them (CVE-2021-42574), end a line, or have no width.
+pub fn is_steering(char: char) -> bool {
+    char.is_control()
+        || matches!(
+            char,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 /// A request, for the answer to it: its variables as bytes, and what they mean for the answer.
@@ -223,6 +247,24 @@ mod tests {
         assert!(text.starts_with("HTTP/1.1 500 "), "{text}");
         assert!(text.contains("secret") && text.contains("&lt;b&gt;"));
         assert!(!text.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn printable_text_has_no_control_and_no_bidirectional_characters() {
+        let text = "a\tb\r\u{1b}[31m\u{7f}\u{9b}\n";
+        assert_eq!(
+            printable(text),
+            "a\tb\u{fffd}\u{fffd}[31m\u{fffd}\u{fffd}\n"
+        );
+        assert_eq!(printable_line("a\tb\nc"), "a\u{fffd}b\u{fffd}c");
+        for char in [
+            '\u{61c}', '\u{200b}', '\u{200e}', '\u{200f}', '\u{2028}', '\u{202a}', '\u{202e}',
+            '\u{2066}', '\u{2069}', '\u{feff}',
+        ] {
+            assert_eq!(printable(&format!("x{char}y")), "x\u{fffd}y", "{char:?}");
+        }
+        let plain = "Zo\u{eb} \u{5e9}\u{5dc}\u{5d5}\u{5dd} \u{4f60}\u{597d}";
+        assert_eq!(printable_line(plain), plain);
     }
 
     #[test]
