@@ -1,9 +1,11 @@
 //! What a visitor could read besides the application's pages.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+
+use contract::files;
 
 use super::access::{Access, ENTER, READ, walk};
 use super::catalogue::{Kind, Severity};
@@ -121,7 +123,7 @@ fn kind_of_file(file: &Path) -> Option<Kind> {
 /// As much as is looked at; nothing of what cannot be read.
 fn beginning(file: &Path) -> String {
     let mut text = Vec::new();
-    let read = File::open(file).and_then(|file| file.take(MOST).read_to_end(&mut text));
+    let read = files::open(file).and_then(|(file, _)| file.take(MOST).read_to_end(&mut text));
     read.map_or(String::new(), |_| {
         String::from_utf8_lossy(&text).into_owned()
     })

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use contract::codes::Code;
+use contract::files;
 use contract::report::Failure;
 
 use super::File;
@@ -55,7 +56,8 @@ pub fn standing(path: &Path, file: &File) -> Standing {
         return Standing::Free;
     };
     let has_mode = found.permissions().mode() & 0o777 == file.mode;
-    match has_mode && fs::read(path).is_ok_and(|text| text == file.text.as_bytes()) {
+    let text = || files::read(path, file.text.len() as u64);
+    match has_mode && text().is_ok_and(|text| text == file.text.as_bytes()) {
         true => Standing::Same,
         false => Standing::Other,
     }
