@@ -68,13 +68,13 @@ pub fn check(subject: &Subject, report: &mut Report) {
             hit.at(&shown);
             let above = folder.parent().unwrap_or(folder);
             let named = quoted(&path);
-            hit.mend(match kind {
+            hit.mend_path(above, match kind {
                 Kind::SERVED_VIRTUALENV => {
                     let new = above.join(path.file_name().unwrap_or_default());
                     format!(
                         "python3 -m venv {} && rm -r {named}   # its packages anew, and in the script: # wsgi-cgi: python={}",
                         quoted(&new),
-                        new.display()
+                        quoted(&new)
                     )
                 }
                 // Asks before it writes over a file of the same name.
