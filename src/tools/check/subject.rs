@@ -20,7 +20,7 @@ use crate::cli::{self, Refusal};
 use crate::doors::{application, interpreter};
 use crate::plan::{CheckPlan, Settings};
 use crate::pragma;
-use crate::python::discover::Interpreter;
+use crate::python::discover::{Distrust, Interpreter};
 use crate::source::{self, Found};
 
 /// What is known of an application before it is run.
@@ -150,12 +150,25 @@ impl Subject {
                     own.map(|own| own.prefix.display().to_string()),
                 );
                 for skipped in &interpreter.skipped {
-                    let owner = self.user.as_ref().map_or("USER", |user| &user.name);
-                    let prefix = skipped.prefix.display();
-                    report
-                        .add(Kind::VIRTUALENV_PASSED_OVER, skipped.to_string())
-                        .at(&prefix)
-                        .mend(format!("chown -R {owner} {}", quoted(&skipped.prefix)));
+                    let owner = self.user.as_ref().or(self.owner.as_ref());
+                    let owner = owner.map_or("USER", |user| &user.name);
+                    let prefix = &skipped.prefix;
+                    let hit = report.add(Kind::VIRTUALENV_PASSED_OVER, skipped.to_string());
+                    hit.at(prefix.display());
+                    match &skipped.why {
+                        Distrust::Writable { path } => {
+                            hit.mend_path(path, format!("chmod -R o-w {}", quoted(path)))
+                        }
+                        Distrust::Owner { path, .. } if path.starts_with(prefix) => hit.mend(format!(
+                            "chown -R {owner} {}   # if you know what is in it",
+                            quoted(prefix)
+                        )),
+                        // Its Python is somebody else's.
+                        Distrust::Owner { .. } => hit.mend(format!(
+                            "/usr/bin/python3 -m venv --clear {}   # and install its packages again",
+                            quoted(prefix)
+                        )),
+                    };
                 }
                 self.compare(&interpreter, here, report);
                 self.interpreter = Some(interpreter);
