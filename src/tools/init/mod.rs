@@ -15,7 +15,7 @@ use crate::plan::config::{Consent, Existing, InitPlan, Server};
 use crate::terminal::Manners;
 use crate::tools::config::place::{Place, Requirements};
 use crate::tools::config::quote::SHELL;
-use crate::tools::config::write::{Standing, print, put, shown, standing};
+use crate::tools::config::write::{Standing, become_owner, print, put, shown, standing};
 use crate::tools::config::{self, File};
 
 /// Folders that web servers show, by their usual names.
@@ -43,6 +43,7 @@ struct Step<'f> {
 fn begin(mut plan: InitPlan, here: &Path) -> Result<Outcome, Failure> {
     let folder = fs::canonicalize(&plan.asked.application)
         .map_err(|error| failure(Path::new(&plan.asked.application), &error.to_string()))?;
+    become_owner(&folder)?;
     let is_guessed = plan.server == Server::Htaccess && !plan.has_url;
     if is_guessed {
         plan.mount.url = url_of(&folder);
