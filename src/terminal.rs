@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use contract::report::is_steering;
+use contract::report::{is_steering, printable_line};
 
 /// What takes less needs no progress.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -101,7 +101,7 @@ impl Progress {
             };
         }
         let (ending, ended) = mpsc::channel();
-        let (what, start) = (what.to_owned(), Instant::now());
+        let (what, start) = (printable_line(what), Instant::now());
         let teller = thread::spawn(move || {
             let mut is_shown = false;
             while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(PATIENCE) {
