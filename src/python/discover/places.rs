@@ -77,7 +77,7 @@ fn near_application(
             };
             let trusted = trust
                 .of_status(&prefix.join("pyvenv.cfg"), &status)
-                .and_then(|()| trust.of_path(&prefix.join("bin")));
+                .and_then(|()| trust.of_folders(&prefix, found.version));
             let judged = match trusted {
                 Ok(()) => {
                     let choice = in_prefix(&prefix, Some(found), how)?;
@@ -328,6 +328,7 @@ mod tests {
             let tree = Tree::new();
             tree.base("opt", "3.12");
             tree.virtualenv("app/.venv", "opt", "3.12");
+            tree.directory("app/.venv/lib/python3.12/site-packages");
             match name.split_once(' ') {
                 Some(("write", name)) => {
                     let folder = fs::metadata(tree.path(name)).unwrap().is_dir();
@@ -351,6 +352,8 @@ mod tests {
             "app/.venv",
             "app/.venv/bin",
             "app/.venv/pyvenv.cfg",
+            "app/.venv/lib/python3.12",
+            "app/.venv/lib/python3.12/site-packages",
             "opt/bin/python3.12",
         ] {
             let (why, tree) = change(&format!("write {name}"));

@@ -48,9 +48,22 @@ impl Trust {
         };
         self.of_status(path, &status)?;
         match fs::metadata(path) {
-            Ok(status) if status.is_dir() || status.is_file() => self.of_status(path, &status),
+            Ok(target) if status.is_symlink() => self.of_status(path, &target),
             _ => Ok(()),
         }
+    }
+
+    /// Judges the folders of programs and packages, as far as they are there.
+    pub fn of_folders(&self, prefix: &Path, version: Option<(u8, u8)>) -> Result<(), Distrust> {
+        self.of_path(&prefix.join("bin"))?;
+        let Some((major, minor)) = version else {
+            return Ok(());
+        };
+        let packages = prefix.join(format!("lib/python{major}.{minor}/site-packages"));
+        packages
+            .ancestors()
+            .take(3)
+            .try_for_each(|folder| self.of_path(folder))
     }
 
     /// Judges what has been asked for its status already.
