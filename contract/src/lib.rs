@@ -2,6 +2,7 @@
 
 pub mod codes;
 pub mod descriptors;
+pub mod files;
 pub mod handover;
 pub mod limits;
 pub mod outcome;

@@ -34,7 +34,7 @@ pub const LIMITED_SCRIPT: &str = "script";
 /// Its value for a child of `check`: the application is observed.
 pub const CHECKED: &str = "check";
 
-/// Before its value for a child that is to become somebody else's first.
+/// Before its value for a child of `check`, which is to leave the terminal and perhaps to become somebody else's first.
 pub const OTHER_USER: &str = "as:";
 
 /// Native libraries start one thread per core when they are imported: slow, over a shared host's

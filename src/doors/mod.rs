@@ -32,7 +32,7 @@ use crate::cli::Refusal;
 pub enum Becomes {
     /// A script of somebody else.
     Script,
-    /// Somebody else's process, and then this kind of child.
+    /// A process without a terminal, perhaps somebody else's, and then this kind of child.
     OtherUser(OsString),
 }
 
