@@ -40,6 +40,10 @@ codes! {
         "the web server started wsgi-cgi itself as a script, without naming an application";
         "The program lies where the web server runs CGI scripts, and a browser asked for it by its own address. It takes no application from an address: anybody could then run any file.";
         "put the application, a script with #!/usr/bin/env wsgi-cgi, or a wrapper script in its place; as a handler, use Apache's Action or Lighttpd's cgi.assign"
+    CLIENTS_ARGUMENT "WC004" FAILED, BadUsage;
+        "an argument may be the visitor's";
+        "If a query has no `=`, the web server hands its words to the script as arguments (RFC 3875 section 4.4). If a wrapper script passes them on as APP, or in front of it, every visitor could choose the application, the interpreter and options. So nothing runs if APP, or an argument in front of it, could come from the query, even by chance.";
+        "in the wrapper script, write all options and APP in front of \"$@\", or leave \"$@\" out: exec wsgi-cgi --python=/srv/venv /srv/app.py \"$@\"; a wrapper script that is the handler of Apache's Action names no APP and passes nothing on: exec wsgi-cgi --python=/srv/venv"
 
     NO_SUCH_FILE "WC010" FAILED, NotFound;
         "the application was not found";

@@ -1,5 +1,6 @@
 //! The CGI door: one request from the environment and standard input, the response on standard output.
 
+mod believed;
 mod job;
 mod running;
 
@@ -7,7 +8,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use contract::codes::Code;
@@ -18,11 +19,11 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::cgi::arguments::split_shebang_words;
 use crate::cgi::meta_variables::{CHECKED, MetaVariables, SERVE_CHILD};
-use crate::cgi::script::{ActionScript, Named, named, named_by_action};
+use crate::cgi::script::ActionScript;
 use crate::cgi::script_name::{Handler, Rule, repair};
-use crate::cli::{self, Refusal, Typed};
+use crate::cli::{self, Refusal};
 use crate::doors::self_test::{self, SelfTest};
-use crate::doors::{application, here, interpreter, is_script_itself};
+use crate::doors::{application, here, interpreter, is_own_file};
 use crate::plan::Settings;
 use crate::pragma;
 use crate::python::discover::Interpreter;
@@ -183,20 +184,20 @@ impl Door {
         let here = here()?;
         // First the environment's: what goes wrong below is told where it says.
         cli::apply_environment(|name| self.variables.get(name), &mut self.settings, &here)?;
-        // Of a script's `#!` line, whoever started it.
-        let arguments = split_shebang_words(arguments, pragma::first_line);
         let kind = self.variables.take(SERVE_CHILD);
-        let script = self.variables.get("SCRIPT_FILENAME").unwrap_or_default();
-        let kind = kind.filter(|_| !is_script_itself(OsStr::from_bytes(script)));
+        let kind = kind.filter(|_| !self.script().is_some_and(is_own_file));
         let kind = kind.unwrap_or_default();
         let is_checked = kind == CHECKED.as_bytes();
         if is_checked {
             self.observed = Observed::Yes;
         }
-        let (typed, action) = match is_checked || kind == b"1" {
-            // They are the listener's: a query adds nothing to them.
-            true => (cli::parse(&arguments)?, None),
-            false => self.believed(&arguments)?,
+        let (typed, action) = match is_checked || kind == b"1" || !self.variables.is_cgi() {
+            // They are the listener's, or a person's: a query adds nothing to them.
+            true => {
+                let arguments = split_shebang_words(arguments, pragma::first_line);
+                (cli::parse(&arguments)?, None)
+            }
+            false => self.believed(arguments)?,
         };
         if self.caller == Caller::Person
             && let Some(failure) = typed.mistyped_command()
@@ -212,42 +213,6 @@ impl Door {
         let found = application::configure(found, typed, &mut self.settings, &here)?;
         let rule = self.repair(action.as_ref());
         Ok((found, rule))
-    }
-
-    /// The arguments that come from the deployment, and the script that Apache's `Action` names.
-    fn believed(&self, arguments: &[OsString]) -> Result<(Typed, Option<ActionScript>), Refusal> {
-        if !self.variables.is_cgi() {
-            return Ok((cli::parse(arguments)?, None));
-        }
-        let executable = self.executable.as_deref();
-        let executable = executable.unwrap_or(Path::new("/proc/self/exe"));
-        let named = match named(&self.variables, executable, arguments) {
-            Named::ByArguments(arguments) => {
-                let typed = match cli::parse(&arguments) {
-                    Err(Refusal::Answered(_)) => {
-                        return Err(Failure::new(Code::NO_APPLICATION, "").into());
-                    }
-                    typed => typed?,
-                };
-                if typed.application.is_some() {
-                    return Ok((typed, None));
-                }
-                // A wrapper script may be the handler of an `Action`.
-                match named_by_action(&self.variables, executable) {
-                    Named::ByAction(script) => return Ok((typed, Some(script))),
-                    Named::StartedDirectly => return Ok((typed, None)),
-                    other => other,
-                }
-            }
-            other => other,
-        };
-        match named {
-            Named::ByAction(script) => Ok((cli::parse(&[])?, Some(script))),
-            Named::Missing(path) => {
-                Err(Failure::new(Code::NO_SUCH_FILE, path.display().to_string()).into())
-            }
-            _ => Err(Failure::new(Code::STARTED_DIRECTLY, "").into()),
-        }
     }
 
     fn repair(&mut self, action: Option<&ActionScript>) -> Rule {
