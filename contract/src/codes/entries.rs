@@ -194,10 +194,10 @@ codes! {
         "Each request of a CGI program imports the application anew. Large packages take seconds, most of all on shared hosts with slow disks. It is told where --debug or --error-log is set.";
         "wsgi-cgi check APP shows the slowest imports; move those that few pages need into the functions that need them; --warm imports once for many requests; let Python keep byte code (a __pycache__ that the web server's user may write)"
 
-    BAD_CONTENT_LENGTH "WC060" "400 Bad Request", Complete;
-        "CONTENT_LENGTH is not a number";
-        "The variable CONTENT_LENGTH has something else than digits. Only a broken client or a test by hand does that.";
-        "the client or the server sent a broken request; nothing was run"
+    BAD_VARIABLE "WC060" "400 Bad Request", Complete;
+        "a variable of the request is malformed";
+        "A meta-variable such as CONTENT_LENGTH has a value that RFC 3875 does not allow. Only a broken client or a test by hand does that. By hand, the exit status is 2.";
+        "by hand, correct the variable; else the client or the server sent a broken request; nothing was run"
     BODY_ENDED_EARLY "WC061" "400 Bad Request", Complete;
         "the request's body ended before its CONTENT_LENGTH";
         "The connection ended in the middle of an upload, so the application saw fewer bytes than were announced.";

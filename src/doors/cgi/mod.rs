@@ -211,6 +211,11 @@ impl Door {
         };
         let found = source::find(application, &here);
         let found = application::configure(found, typed, &mut self.settings, &here)?;
+        if !self.variables.is_cgi()
+            && let Some(reason) = self.variables.malformed()
+        {
+            return Err(Failure::new(Code::BAD_VARIABLE, reason).into());
+        }
         let rule = self.repair(action.as_ref());
         Ok((found, rule))
     }
