@@ -2,6 +2,7 @@
 
 pub mod application;
 pub mod cgi;
+pub mod complaints;
 pub mod interpreter;
 pub mod lambda;
 pub mod limited;

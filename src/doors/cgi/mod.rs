@@ -8,7 +8,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use contract::codes::Code;
@@ -23,7 +23,7 @@ use crate::cgi::script::ActionScript;
 use crate::cgi::script_name::{Handler, Rule, repair};
 use crate::cli::{self, Refusal};
 use crate::doors::self_test::{self, SelfTest};
-use crate::doors::{application, here, interpreter, is_own_file};
+use crate::doors::{application, complaints, here, interpreter, is_own_file};
 use crate::plan::Settings;
 use crate::pragma;
 use crate::python::discover::Interpreter;
@@ -38,6 +38,10 @@ pub fn run(
     descriptors: Vec<String>,
 ) -> Outcome {
     let variables = MetaVariables::from_environment(environment);
+    let hides_complaints = variables.is_cgi() && complaints::reach_the_client();
+    if hides_complaints {
+        complaints::go_to(&[Path::new("/dev/null")]);
+    }
     let caller = match variables.is_cgi() || variables.get("REQUEST_METHOD").is_some() {
         true => Caller::Server,
         false => Caller::Person,
@@ -45,6 +49,7 @@ pub fn run(
     Door {
         front: std::process::id(),
         descriptors,
+        hides_complaints,
         ..Door::new(caller, variables)
     }
     .enter(arguments)
@@ -128,6 +133,8 @@ struct Door {
     /// See [`run`].
     descriptors: Vec<String>,
     observed: Observed,
+    /// Descriptor 2 was the client's, and leads to the error log or nowhere now.
+    hides_complaints: bool,
 }
 
 /// Nanoseconds of the monotonic clock, which the engine reads, too.
@@ -148,11 +155,17 @@ impl Door {
             form: None,
             descriptors: Vec::new(),
             observed: Observed::No,
+            hides_complaints: false,
         }
     }
 
     fn enter(mut self, arguments: Vec<OsString>) -> Outcome {
         let found = self.find(arguments);
+        if let Some(log) = self.settings.error_log.as_deref()
+            && self.hides_complaints
+        {
+            complaints::go_to(&[log]);
+        }
         if let Ok((found, rule)) = &found
             && let Some(test) = self.self_test(found, *rule)
         {
