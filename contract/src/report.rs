@@ -1,10 +1,13 @@
 //! How a failure is told: the lines on stderr and in the error log, and the page for the visitor.
 
 use std::fmt::{self, Write as _};
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write as _};
 use std::path::Path;
 use std::time::SystemTime;
+
+use rustix::fs::fstat;
+use rustix::stdio;
 
 use crate::codes::Code;
 use crate::handover::{Detail, ResponseForm, variable};
@@ -92,13 +95,16 @@ pub fn tell_line(text: &str, error_log: Option<&Path>) {
     }
 }
 
-/// Appends to the error log; where that fails, stderr says so.
+/// Appends to the error log, unless that is what stderr is; where it fails, stderr says so.
 pub fn append(log: &Path, bytes: &[u8]) {
     let written = OpenOptions::new()
         .append(true)
         .create(true)
         .open(log)
-        .and_then(|mut file| file.write_all(bytes));
+        .and_then(|mut file| match is_stderr(&file) {
+            true => Ok(()),
+            false => file.write_all(bytes),
+        });
     if let Err(error) = written {
         let reason = format!("{}: {error}", log.display());
         let line = format!(
@@ -107,6 +113,13 @@ pub fn append(log: &Path, bytes: &[u8]) {
         );
         let _ = io::stderr().write_all(line.as_bytes());
     }
+}
+
+fn is_stderr(file: &File) -> bool {
+    let (Ok(stderr), Ok(file)) = (fstat(stdio::stderr()), fstat(file)) else {
+        return false;
+    };
+    (stderr.st_dev, stderr.st_ino) == (file.st_dev, file.st_ino)
 }
 
 /// Text from outside, for a terminal, a log or a page: line ends and tabs stay, any other character that would steer

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub use not_found::{Cause, NotFound, Skipped};
 pub use trust::Distrust;
+pub use places::SEARCH_PATH;
 
 /// What is known before the search. Everything in it comes from the deployment, never from a client.
 #[derive(Clone, Copy, Debug)]

@@ -17,7 +17,7 @@ use super::trust::Trust;
 use super::{Named, Request};
 
 /// Where web servers pass no PATH.
-const DEFAULT_SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+pub const SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Takes the first interpreter that is there.
 pub(super) fn choose(request: &Request, skipped: &mut Vec<Skipped>) -> Result<Choice, Cause> {
@@ -124,7 +124,7 @@ fn on_search_path(name: &Path, request: &Request, how: Option<&str>) -> Result<C
     let (search_path, title) = match request.search_path {
         Some(given) if !given.is_empty() => (given, "on PATH"),
         _ => (
-            OsStr::new(DEFAULT_SEARCH_PATH),
+            OsStr::new(SEARCH_PATH),
             "in the usual places (PATH is not set)",
         ),
     };
