@@ -9,5 +9,6 @@ pub mod page;
 pub mod passing;
 pub mod report;
 pub mod trace;
+pub mod variables;
 pub mod warm;
 mod wire;
