@@ -8,6 +8,7 @@ pub mod outcome;
 pub mod page;
 pub mod passing;
 pub mod report;
+pub mod secrets;
 pub mod trace;
 pub mod variables;
 pub mod warm;
