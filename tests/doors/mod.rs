@@ -2,6 +2,7 @@
 
 mod inetd;
 mod lambda;
+mod lambda_api;
 mod lambda_events;
 pub mod request;
 mod watchdog;

@@ -239,6 +239,10 @@ codes! {
         "the platform could not be told";
         "Lambda's runtime API closed the connection: the platform has ended this environment, or AWS_LAMBDA_RUNTIME_API names something else.";
         "nothing at the end of an environment's life; by hand, check AWS_LAMBDA_RUNTIME_API"
+    RUNTIME_API "WC077" NONE, ApplicationFailed;
+        "Lambda's runtime API failed";
+        "The runtime API could not be reached, closed the connection, or answered with something else than an event. The function ends, and the platform starts another one.";
+        "nothing on Lambda, where it passes; by hand or in an emulator, look whether something that speaks the runtime API listens at AWS_LAMBDA_RUNTIME_API"
 
     CANNOT_LISTEN "WC080" FAILED, BadUsage;
         "the listener cannot accept connections";
