@@ -42,6 +42,9 @@ impl Secrets {
 
     /// Text without any of them.
     pub fn scrubbed(&self, text: &[u8]) -> Vec<u8> {
+        if self.0.is_empty() {
+            return text.to_vec();
+        }
         let sorted: Vec<_> = self.0.iter().map(Vec::as_slice).collect();
         let written = chars(text);
         let mut places = find(&written, &sorted);

@@ -1,5 +1,6 @@
 //! One-request invocations: inetd, the watchdog, Lambda, the shell.
 
+mod event;
 mod inetd;
 mod lambda;
 mod lambda_api;

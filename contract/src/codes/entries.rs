@@ -229,8 +229,8 @@ codes! {
         "mend or remove the file that the message names; the rest of it was left out"
     NOT_RECORDED "WC074" NONE, Complete;
         "the failing request cannot be recorded";
-        "The folder of --record cannot be written, or a web server hands out what lies in it.";
-        "name a folder outside the document root that the web server's user may write: mkdir -m 700 DIR"
+        "The folder of --record cannot be written, belongs to another user, lets others write in it, or lies where a web server hands out files.";
+        "name a folder outside the document root that belongs to the web server's user and to nobody else: install -d -m 700 -o USER DIR"
     NOT_TAKEN "WC075" NONE, Complete;
         "the application's process took no event";
         "It ended, or was killed, since the event before. Another one is started in its place.";

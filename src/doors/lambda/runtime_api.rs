@@ -1,7 +1,8 @@
 //! The client of Lambda's runtime API, version 2018-06-01: plain HTTP to an address of this machine.
 
-use std::error::Error;
-use std::fmt;
+mod failed;
+mod streamed;
+
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -11,8 +12,11 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 
+pub use self::failed::Failed;
+use self::failed::of_api;
+pub use self::streamed::Streamed;
 use super::report::Report;
-use crate::http::chunked::{self, Decoder};
+use crate::http::chunked::Decoder;
 use crate::http::response_head::{self, ResponseHead};
 use crate::http::{Fields, SERVER};
 use crate::wait;
@@ -52,41 +56,6 @@ pub struct Api {
     signals: Option<Arc<UnixStream>>,
     /// Nothing is being answered: such a signal ends the wait.
     is_idle: bool,
-}
-
-/// The API failed: not the system, and not the application. It stands in an [`io::Error`].
-#[derive(Debug)]
-pub struct Failed {
-    /// Whether the API is well, and has refused only what was said of one event.
-    pub is_refusal: bool,
-    reason: String,
-}
-
-impl Failed {
-    /// What an error tells of the API, if anything.
-    pub fn of(error: &io::Error) -> Option<&Self> {
-        error.get_ref()?.downcast_ref()
-    }
-
-    fn error(is_refusal: bool, reason: String) -> io::Error {
-        io::Error::other(Self { is_refusal, reason })
-    }
-}
-
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
-    }
-}
-
-impl Error for Failed {}
-
-/// Whatever went wrong between the API and us is the API's failure.
-fn of_api<T>(path: &str, done: io::Result<T>) -> io::Result<T> {
-    done.map_err(|error| match Failed::of(&error) {
-        Some(_) => error,
-        None => Failed::error(false, format!("{path}: {error}")),
-    })
 }
 
 /// One event, as the API gives it.
@@ -402,54 +371,6 @@ impl Api {
             )),
             _ => Ok(()),
         }
-    }
-}
-
-/// A response that is being sent.
-pub struct Streamed<'a> {
-    api: &'a mut Api,
-    path: String,
-}
-
-impl Streamed<'_> {
-    /// The next pieces, each in a chunk of its own.
-    pub fn send(&mut self, pieces: &[&[u8]]) -> io::Result<()> {
-        let mut chunks = Vec::new();
-        for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
-            chunks.extend([chunked::start(piece.len()).as_bytes(), piece, b"\r\n"].concat());
-        }
-        let sent = self
-            .api
-            .connect()
-            .and_then(|connection| connection.write_all(&chunks));
-        of_api(&self.path, sent)
-    }
-
-    /// The response is whole.
-    pub fn end(self) -> io::Result<()> {
-        self.finish(b"")
-    }
-
-    /// The rest of it does not exist.
-    pub fn fail(self, report: &Report) -> io::Result<()> {
-        use base64::prelude::{BASE64_STANDARD, Engine};
-        let body = BASE64_STANDARD.encode(report.json().to_string());
-        let trailers = format!(
-            "{ERROR_TYPE}: {}\r\nLambda-Runtime-Function-Error-Body: {body}\r\n",
-            field_value(&report.kind)
-        );
-        self.finish(trailers.as_bytes())
-    }
-
-    fn finish(self, trailers: &[u8]) -> io::Result<()> {
-        let Self { api, path } = self;
-        let end = [b"0\r\n", trailers, b"\r\n"].concat();
-        let sent = api
-            .connect()
-            .and_then(|connection| connection.write_all(&end));
-        let answered = sent.and_then(|()| api.answer());
-        api.disconnect();
-        of_api(&path, answered.and_then(|reply| accepted(&path, &reply)))
     }
 }
 
