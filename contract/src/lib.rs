@@ -10,6 +10,8 @@ pub mod page;
 pub mod passing;
 pub mod progress;
 pub mod report;
+pub mod secrets;
 pub mod trace;
+pub mod variables;
 pub mod warm;
 mod wire;

@@ -233,8 +233,8 @@ codes! {
         "mend or remove the file that the message names; the rest of it was left out"
     NOT_RECORDED "WC074" NONE, Complete;
         "the failing request cannot be recorded";
-        "The folder of --record cannot be written, or a web server hands out what lies in it.";
-        "name a folder outside the document root that the web server's user may write: mkdir -m 700 DIR"
+        "The folder of --record cannot be written, belongs to another user, lets others write in it, or lies where a web server hands out files.";
+        "name a folder outside the document root that belongs to the web server's user and to nobody else: install -d -m 700 -o USER DIR"
     NOT_TAKEN "WC075" NONE, Complete;
         "the application's process took no event";
         "It ended, or was killed, since the event before. Another one is started in its place.";
@@ -243,6 +243,10 @@ codes! {
         "the platform could not be told";
         "Lambda's runtime API closed the connection: the platform has ended this environment, or AWS_LAMBDA_RUNTIME_API names something else.";
         "nothing at the end of an environment's life; by hand, check AWS_LAMBDA_RUNTIME_API"
+    RUNTIME_API "WC077" NONE, ApplicationFailed;
+        "Lambda's runtime API failed";
+        "The runtime API could not be reached, closed the connection, or answered with something else than an event. The function ends, and the platform starts another one.";
+        "nothing on Lambda, where it passes; by hand or in an emulator, look whether something that speaks the runtime API listens at AWS_LAMBDA_RUNTIME_API"
 
     CANNOT_LISTEN "WC080" FAILED, BadUsage;
         "the listener cannot accept connections";

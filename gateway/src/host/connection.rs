@@ -80,7 +80,7 @@ impl Drop for Active<'_> {
 
 fn refuse_and_close(incoming: Incoming, refusal: &Refusal, endpoints: &Endpoints, host: &Host) {
     let started = Instant::now();
-    let mut reply = Reply::to_nobody();
+    let mut reply = Reply::to_nobody(incoming.buffered());
     let number = host.next_number();
     let sent = host
         .site

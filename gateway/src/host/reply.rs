@@ -35,9 +35,14 @@ impl Reply {
         Self::with(head.method.clone(), head.version, connection)
     }
 
-    /// For something that is no request: the connection ends with it.
-    pub(super) fn to_nobody() -> Self {
-        Self::with(String::new(), Version::Http11, Connection::Close)
+    /// For something that is no request, of which only its first bytes are known: the connection ends with it.
+    pub(super) fn to_nobody(begun: &[u8]) -> Self {
+        // Even so, who asked by HEAD takes a body for the next answer.
+        let method = match begun.trim_ascii_start().starts_with(b"HEAD ") {
+            true => "HEAD",
+            false => "",
+        };
+        Self::with(method.to_owned(), Version::Http11, Connection::Close)
     }
 
     fn with(method: String, version: Version, connection: Connection) -> Self {

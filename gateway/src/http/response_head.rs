@@ -89,7 +89,12 @@ pub fn encode(
     if !fields.contains("Server") {
         line("Server", super::SERVER.as_bytes());
     }
+    let mut has_date = false;
     for (name, value) in fields.iter() {
+        // RFC 9110 section 6.6.1: there is one, and clients differ in which of two they take.
+        if name.eq_ignore_ascii_case("Date") && std::mem::replace(&mut has_date, true) {
+            continue;
+        }
         let is_ours = HOP_BY_HOP
             .iter()
             .any(|ours| name.eq_ignore_ascii_case(ours));
@@ -196,6 +201,7 @@ mod tests {
         fields.push("Content-Length", "7");
         fields.push("Connection", "x");
         fields.push("Date", "then");
+        fields.push("date", "later");
         let text = |framing| {
             let head = encode(200, "OK", &fields, framing, Connection::Close);
             String::from_utf8(head).unwrap()

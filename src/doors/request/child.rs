@@ -46,7 +46,8 @@ pub fn command(arguments: &[OsString], request: &Request) -> Command {
     command.args(arguments);
     set(&mut command, request);
     command.env(SERVE_CHILD, "1");
-    // A record's, under Apache's `Action`: APP is what is meant.
+    // A record's, under Apache's `Action`: APP is what is meant, and never the file that PATH_TRANSLATED names.
+    command.env_remove("REDIRECT_HANDLER");
     let script = variable(&request.variables, "SCRIPT_FILENAME");
     if script.is_some_and(|file| is_own_file(Path::new(OsStr::from_bytes(file)))) {
         command.env_remove("SCRIPT_FILENAME");
