@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{chown, symlink};
 use std::path::Path;
 
-use super::checked::{Folder, Found, GOOD, mode};
+use super::checked::{Folder, GOOD, mode};
 use crate::support::{PROGRAM, python};
 
 /// An id that may run scripts under suexec.
@@ -40,12 +40,9 @@ fn a_script_that_the_kernel_starts_is_clean() {
 
 #[test]
 fn each_fault_of_the_first_line_is_found_and_mended() {
-    // wsgi-cgi itself may be installed in the usual folders.
-    let programs = tempfile::tempdir().unwrap();
-    for program in ["sh", "python3"] {
-        let link = programs.path().join(program);
-        symlink(Path::new("/usr/bin").join(program), link).unwrap();
-    }
+    // Where wsgi-cgi is installed, `env` finds it.
+    let mut folders = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin".split(':');
+    let is_installed = folders.any(|folder| Path::new(folder).join("wsgi-cgi").exists());
     for (line, rights, codes) in [
         (ours("\r"), 0o755, &["WC110"][..]),
         (ours(""), 0o644, &["WC111"]),
@@ -71,12 +68,14 @@ fn each_fault_of_the_first_line_is_found_and_mended() {
             &["WC111", "WC110", "WC114", "WC117"],
         ),
     ] {
+        let wanted = codes.iter().copied();
+        let codes: Vec<_> = wanted
+            .filter(|code| *code != "WC117" || !is_installed)
+            .collect();
         let folder = script(&line, rights);
         folder.write("bin/sh", "", 0o755);
-        let run = folder.run(&["--no-run", "app.cgi"]);
-        let run = run.variable("PATH", programs.path());
-        let check = |codes| Found::by(&run).is(codes);
-        check(codes).mend();
+        let check = |codes: &[&str]| folder.check_of(&["--no-run"], "app.cgi").is(codes);
+        check(&codes).mend();
         check(&[]);
         // Its options stay.
         let option = line.split_once("--error-log").map(|(_, option)| option);
@@ -133,7 +132,7 @@ fn a_file_system_without_programs_is_found() {
         .program("unshare")
         .without("WSGI_CGI_PYTHON")
         .directory(&folder.path(""));
-    Found::by(&run).is(&["WC116"]);
+    super::checked::Found::by(&run).is(&["WC116"]);
 }
 
 #[test]
