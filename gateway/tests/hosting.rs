@@ -285,11 +285,147 @@ fn what_is_late_is_ended_with_all_that_it_started() {
     }
 }
 
+/// A program that waits for a file when its answer is whole.
+fn works(limits: Limits) -> (Hosted, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let flag = folder.path().join("flag");
+    let host = Hosted::with("kinds.cgi", limits, |program| {
+        program.variable("FLAG", flag)
+    });
+    (host, folder)
+}
+
+#[test]
+fn a_connection_is_free_when_its_answer_is_whole() {
+    let limits = Limits {
+        processes: 4,
+        ..Limits::default()
+    };
+    let (host, folder) = works(limits);
+    let requests = [
+        "GET /kinds/works",
+        "HEAD /kinds/works",
+        "GET /kinds/bare",
+        "GET /kinds/length",
+    ];
+    let mut stream = TcpStream::connect(host.address).unwrap();
+    let limit = Some(Duration::from_secs(60));
+    stream.set_read_timeout(limit).unwrap();
+    let mut answer = BufReader::new(stream.try_clone().unwrap());
+    for request in requests {
+        let head = format!("{request} HTTP/1.1\r\nHost: h\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            assert!(answer.read_line(&mut line).unwrap() > 0, "{request}");
+        }
+        if matches!(request, "GET /kinds/works" | "GET /kinds/length") {
+            let mut body = [0; 4];
+            answer.read_exact(&mut body).unwrap();
+            assert_eq!(&body, b"four");
+        }
+    }
+    fs::write(folder.path().join("flag"), "").unwrap();
+    // What they say later is still told; only a body can be too long.
+    let mut lines: Vec<_> = (0..4).map(|_| host.line()).collect();
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            "#1 the body is 5 bytes longer than its Content-Length: they were cut",
+            "worked",
+            "worked",
+            "worked"
+        ]
+    );
+}
+
+#[test]
+fn a_script_that_works_on_keeps_its_place_until_its_time_is_over() {
+    let limits = Limits {
+        processes: 1,
+        time: Some(Duration::from_millis(300)),
+        ..Limits::default()
+    };
+    let (host, _folder) = works(limits);
+    host.check("/kinds/works", "HTTP/1.1 200 OK\r\n", "\r\n\r\nfour");
+    host.check("/kinds/length", "HTTP/1.1 200 OK\r\n", "\r\n\r\nfour");
+    assert_eq!(
+        host.line(),
+        "#1 the script still worked when its time was over: it is ended"
+    );
+}
+
+#[test]
+fn a_cut_answer_whose_end_is_the_connections_is_reset() {
+    let host = Hosted::new("kinds.cgi", Limits::default());
+    let ask = |request: &str| {
+        let mut stream = TcpStream::connect(host.address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).map(|_| answer)
+    };
+    let cut = ask("GET /kinds/dies HTTP/1.0\r\n\r\n").unwrap_err();
+    assert_eq!(cut.kind(), io::ErrorKind::ConnectionReset);
+    let whole = ask("GET /kinds/document HTTP/1.0\r\n\r\n").unwrap();
+    assert!(whole.ends_with(b"\r\n\r\nGET "));
+    // In chunks it shows.
+    let cut = ask("GET /kinds/dies HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    assert!(cut.ends_with(b"\r\n\r\n4\r\nsome\r\n"));
+}
+
+#[test]
+fn a_client_that_has_ended_its_side_is_answered_when_its_turn_comes() {
+    let limits = Limits {
+        processes: 1,
+        // What comes later than this came too late before.
+        half_closed: Some(Duration::from_millis(1)),
+        ..Limits::default()
+    };
+    let (host, folder) = works(limits);
+    let mut first = TcpStream::connect(host.address).unwrap();
+    first
+        .write_all(b"GET /kinds/works HTTP/1.1\r\nHost: h\r\n\r\n")
+        .unwrap();
+    let mut start = [0; 12];
+    first.read_exact(&mut start).unwrap();
+    let mut queued = TcpStream::connect(host.address).unwrap();
+    queued
+        .write_all(b"GET /kinds/pauses HTTP/1.0\r\n\r\n")
+        .unwrap();
+    queued.shutdown(Shutdown::Write).unwrap();
+    // The first byte comes ahead, to find out whether anybody reads it.
+    assert_eq!(queued.peek(&mut [0; 12]).unwrap(), 1);
+    fs::write(folder.path().join("flag"), "").unwrap();
+    let mut answer = String::new();
+    queued.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nfour"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_connection_carries_one_request_where_it_is_not_kept() {
+    let limits = Limits {
+        keep_alive: Duration::ZERO,
+        ..Limits::default()
+    };
+    let host = Hosted::new("kinds.cgi", limits);
+    let answer = host.raw("GET /kinds/length HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(
+        answer.ends_with("\r\nConnection: close\r\n\r\nfour"),
+        "{answer}"
+    );
+}
+
 #[test]
 fn the_longest_limits_are_as_good_as_none() {
     let limits = Limits {
         time: Some(Duration::MAX),
         half_closed: Some(Duration::MAX),
+        keep_alive: Duration::MAX,
         ..Limits::default()
     };
     let host = Hosted::new("kinds.cgi", limits);

@@ -180,7 +180,7 @@ impl Store {
 }
 
 fn more(incoming: &mut Incoming) -> Result<(), Failed> {
-    match incoming.receive(Instant::now() + limits::BODY_TIME)? {
+    match incoming.receive(Some(Instant::now() + limits::BODY_TIME))? {
         Received::More => Ok(()),
         Received::End => Err(Failed::Gone),
         Received::TooLate => Err(Failed::Refused(Refusal::new(

@@ -1,9 +1,11 @@
 //! One request: what it names, its body, its turn, its script, and what becomes of the answer.
 
 use std::io;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Host;
+use super::afterwards::{Afterwards, Output};
 use super::body::{Body, Failed};
 use super::child::Child;
 use super::incoming::{Incoming, Rest};
@@ -30,12 +32,14 @@ const OWN_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Exchange<'a> {
     pub host: &'a Host,
     pub request: Request<'a>,
+    /// Waits for the script, if that works on after its answer.
+    pub left: Option<JoinHandle<()>>,
 }
 
 impl Exchange<'_> {
     /// Answers the request. Gives the status, or None where the client did not wait for it; and whether the
     /// client may still be sending.
-    pub fn run(&self, incoming: &mut Incoming, reply: &mut Reply) -> (Option<u16>, Rest) {
+    pub fn run(&mut self, incoming: &mut Incoming, reply: &mut Reply) -> (Option<u16>, Rest) {
         let mut rest = match self.request.head.framing {
             Framing::Empty => Rest::None,
             Framing::Length(_) | Framing::Chunked => Rest::Expected,
@@ -72,7 +76,7 @@ impl Exchange<'_> {
     }
 
     fn answer(
-        &self,
+        &mut self,
         incoming: &mut Incoming,
         reply: &mut Reply,
         agreed: Connection,
@@ -135,9 +139,9 @@ impl Exchange<'_> {
         site.find(&request, address, incoming.socket(), reply)
     }
 
-    /// Runs a script to the end of its answer. Gives the path of a local redirect.
+    /// Runs a script until the client has its answer. Gives the path of a local redirect.
     fn run_script(
-        &self,
+        &mut self,
         script: &Script,
         variables: &Variables,
         body: Body,
@@ -145,7 +149,11 @@ impl Exchange<'_> {
         reply: &mut Reply,
     ) -> Result<Option<Vec<u8>>, Trouble> {
         let host = self.host;
-        let slot = match host.slots.acquire(incoming.socket())? {
+        let client = incoming.socket();
+        // Where the end of the client's side means nothing, it goes on.
+        let is_bridge = host.limits.half_closed.is_none();
+        let still_reads = || is_bridge || matches!(reply.probe(client), Ok(true));
+        let slot = match host.slots.acquire(client, still_reads)? {
             Answer::Granted(slot) => slot,
             Answer::ClientGone => return Err(Trouble::ClientGone),
             Answer::Full => return Err(Cause::TooBusy.into()),
@@ -162,17 +170,31 @@ impl Exchange<'_> {
         };
         let mut lines = ScriptLines::of(self.request.number);
         let timeout = host.limits.time;
+        let deadline = timeout.and_then(|limit| spawning.checked_add(limit.saturating_add(grace)));
         let relay = Relay {
             child: &mut child,
             answer: ScriptAnswer::of(script, &*host.site, self.request, spawning.elapsed()),
             reply,
-            client: incoming.socket(),
+            client,
             host,
             lines: &mut lines,
-            deadline: timeout.and_then(|limit| spawning.checked_add(limit.saturating_add(grace))),
+            deadline,
         };
-        let ended = relay.run();
-        conclude(child, ended, timeout, &lines)
+        let output = match relay.run() {
+            Ok(Ended::Answered) => Output::Ended,
+            Ok(Ended::Delivered) => Output::Open(reply.excess()),
+            ended => return conclude(child, ended, timeout, &lines),
+        };
+        let left = Afterwards {
+            child,
+            site: host.site.clone(),
+            number: self.request.number,
+            lines,
+            deadline,
+            output,
+        };
+        self.left = left.leave(incoming);
+        Ok(None)
     }
 }
 
@@ -188,10 +210,7 @@ fn conclude(
         Err(Trouble::Failed(Failure { cause, said }))
     };
     match ended {
-        Ok(Ended::Answered) => {
-            child.leave();
-            Ok(None)
-        }
+        Ok(Ended::Answered | Ended::Delivered) => Ok(None),
         Ok(Ended::LocalRedirect(path)) => {
             child.end();
             Ok(Some(path))

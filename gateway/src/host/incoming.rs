@@ -48,8 +48,8 @@ pub enum NoRequest {
 pub enum Turn {
     /// Its first request.
     First,
-    /// A later one.
-    Next,
+    /// A later one, which is waited for this long.
+    Next(Duration),
 }
 
 impl Incoming {
@@ -80,7 +80,7 @@ impl Incoming {
     }
 
     /// Waits for more bytes.
-    pub fn receive(&mut self, deadline: Instant) -> io::Result<Received> {
+    pub fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Received> {
         let length = self.buffer.len();
         self.buffer.resize(length + PIECE, 0);
         let result = self.receive_behind(length, deadline);
@@ -96,14 +96,18 @@ impl Incoming {
         })
     }
 
-    fn receive_behind(&mut self, length: usize, deadline: Instant) -> io::Result<Option<usize>> {
+    fn receive_behind(
+        &mut self,
+        length: usize,
+        deadline: Option<Instant>,
+    ) -> io::Result<Option<usize>> {
         let free = self.buffer.get_mut(length..).unwrap_or_default();
         loop {
             match rustix::net::recv(&self.socket, &mut *free, RecvFlags::DONTWAIT) {
                 Ok((count, _)) => return Ok(Some(count)),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
-                    if !wait::readable(&self.socket, Some(deadline))? {
+                    if !wait::readable(&self.socket, deadline)? {
                         return Ok(None);
                     }
                 }
@@ -115,11 +119,11 @@ impl Incoming {
     /// Reads the next request's head.
     pub fn read_head(&mut self, turn: Turn) -> Result<RequestHead, NoRequest> {
         let mut reader = HeadReader::default();
-        let mut deadline = Instant::now()
-            + match turn {
-                Turn::Next if self.buffer.is_empty() => limits::IDLE_TIME,
-                _ => limits::HEAD_TIME,
-            };
+        let patience = match turn {
+            Turn::Next(idle) if self.buffer.is_empty() => idle,
+            _ => limits::HEAD_TIME,
+        };
+        let mut deadline = Instant::now().checked_add(patience);
         loop {
             if let Some((head, length)) = reader.read(&self.buffer).map_err(NoRequest::Refused)? {
                 self.consume(length);
@@ -127,7 +131,9 @@ impl Incoming {
             }
             let was_empty = self.buffer.is_empty();
             match self.receive(deadline) {
-                Ok(Received::More) if was_empty => deadline = Instant::now() + limits::HEAD_TIME,
+                Ok(Received::More) if was_empty => {
+                    deadline = Instant::now().checked_add(limits::HEAD_TIME);
+                }
                 Ok(Received::More) => {}
                 Ok(Received::TooLate) if !was_empty => {
                     let reason = "the request's head did not come in time";
@@ -164,7 +170,7 @@ impl Incoming {
             Rest::Expected => LINGER_TIME,
             Rest::None => GOOD_BYE,
         };
-        let deadline = Instant::now() + patience;
+        let deadline = Some(Instant::now() + patience);
         let mut size = 0;
         while size < LINGER_SIZE {
             self.buffer.clear();

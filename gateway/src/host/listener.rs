@@ -100,7 +100,8 @@ impl Connections {
         let host = host.clone();
         let started = thread::Builder::new().stack_size(STACK).spawn(move || {
             let _counted = counted;
-            connection::serve(stream, &endpoints, &host);
+            // Who waits for the last script needs nobody.
+            drop(connection::serve(stream, &endpoints, &host));
         });
         if let (Err(_), Ok(copy)) = (started, copy) {
             tell_busy(&copy, PATIENCE);

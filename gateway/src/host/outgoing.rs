@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::mem;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
@@ -22,6 +23,8 @@ pub struct Outgoing {
     memory: Vec<u8>,
     sent: usize,
     spool: Option<Spool>,
+    /// The first byte has been sent by itself.
+    is_probed: bool,
 }
 
 struct Spool {
@@ -33,6 +36,10 @@ struct Spool {
 impl Outgoing {
     /// Adds bytes behind the others.
     pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let bytes = match bytes {
+            [_, rest @ ..] if mem::take(&mut self.is_probed) => rest,
+            bytes => bytes,
+        };
         if self.spool.is_none() && self.memory.len() - self.sent + bytes.len() <= MEMORY {
             if self.sent == self.memory.len() {
                 self.memory.clear();
@@ -84,6 +91,19 @@ impl Outgoing {
             }
         }
         Ok(progress)
+    }
+
+    /// Sends the first byte of what will be pushed; gives whether that is underway.
+    pub fn probe(&mut self, client: BorrowedFd<'_>, first: u8) -> io::Result<bool> {
+        if !self.is_probed {
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            self.is_probed = match rustix::net::send(client, &[first], flags) {
+                Ok(count) => count == 1,
+                Err(Errno::AGAIN | Errno::INTR) => false,
+                Err(error) => return Err(error.into()),
+            };
+        }
+        Ok(self.is_probed)
     }
 
     /// Sends everything; the client may pause for `patience`.

@@ -38,6 +38,8 @@ enum Round {
 
 struct Waiting {
     /// The client has ended its side.
+    has_ended: bool,
+    /// Since when it has, or takes nothing; None if it still reads.
     left: Option<Instant>,
     /// Since when the client takes nothing.
     stalled: Option<Instant>,
@@ -45,9 +47,10 @@ struct Waiting {
 }
 
 impl Relay<'_> {
-    /// Passes the response on, to its end.
+    /// Passes the response on, until the client has all of it, or to the end of the script's output.
     pub fn run(mut self) -> io::Result<Ended> {
         let mut waiting = Waiting {
+            has_ended: self.host.limits.half_closed.is_none(),
             left: None,
             stalled: None,
             errors_end: false,
@@ -55,6 +58,8 @@ impl Relay<'_> {
         let mut piece = [0; PIECE];
         loop {
             match self.round(&mut waiting, &mut piece)? {
+                // The connection is free, whatever the script still does.
+                Round::Goes if self.reply.is_sent() => return Ok(Ended::Delivered),
                 Round::Goes => {}
                 Round::OutputEnds => break,
                 Round::Over(ended) => {
@@ -81,8 +86,13 @@ impl Relay<'_> {
         if client.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
             return Ok(Round::Over(Ended::ClientGone));
         }
-        if client.contains(PollFlags::RDHUP) {
-            waiting.left.get_or_insert(now);
+        if client.contains(PollFlags::RDHUP) && !waiting.has_ended {
+            waiting.has_ended = true;
+            match self.reply.probe(self.client) {
+                Ok(true) => {}
+                Ok(false) => waiting.left = Some(now),
+                Err(_) => return Ok(Round::Over(Ended::ClientGone)),
+            }
         }
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.child.is_late();
@@ -91,9 +101,8 @@ impl Relay<'_> {
         let is_late = |since: Option<Instant>, limit| {
             since.is_some_and(|since| now.saturating_duration_since(since) >= limit)
         };
-        let left = waiting.left.filter(|_| !self.reply.is_sent());
         let half_closed = self.host.limits.half_closed;
-        if half_closed.is_some_and(|limit| is_late(left, limit))
+        if half_closed.is_some_and(|limit| is_late(waiting.left, limit))
             || is_late(waiting.stalled, limits::BODY_TIME)
         {
             return Ok(Round::Over(Ended::ClientGone));
@@ -125,8 +134,8 @@ impl Relay<'_> {
                 Err(_) => return Ok(Round::Over(Ended::ClientGone)),
                 Ok(true) => {
                     waiting.stalled = None;
-                    // It takes what it gets: it has only ended its own side.
-                    waiting.left = waiting.left.map(|_| now);
+                    // If it is gone, its reset says so now.
+                    waiting.left = None;
                 }
                 Ok(false) => {
                     waiting.stalled.get_or_insert(now);
@@ -136,22 +145,18 @@ impl Relay<'_> {
         Ok(round)
     }
 
-    /// A client that has everything may go: its script may still have work to do.
     fn wait(&self, waiting: &Waiting) -> io::Result<(PollFlags, PollFlags, PollFlags)> {
         let output = self.child.stdout.as_fd();
         let errors = self.child.stderr.as_fd();
         let mut interest = PollFlags::empty();
-        if waiting.left.is_none() {
+        if !waiting.has_ended {
             interest |= PollFlags::RDHUP;
         }
         if self.reply.is_pending() {
             interest |= PollFlags::OUT;
         }
         let mut polled = Vec::with_capacity(3);
-        let has_all = self.reply.is_sent();
-        if !has_all {
-            polled.push(PollFd::new(&self.client, interest));
-        }
+        polled.push(PollFd::new(&self.client, interest));
         let reads_output = !self.reply.is_full();
         if reads_output {
             polled.push(PollFd::new(&output, PollFlags::IN));
@@ -159,10 +164,11 @@ impl Relay<'_> {
         if !waiting.errors_end {
             polled.push(PollFd::new(&errors, PollFlags::IN));
         }
-        let left = waiting.left.filter(|_| !has_all);
         let deadline = [
             self.deadline,
-            left.zip(self.host.limits.half_closed)
+            waiting
+                .left
+                .zip(self.host.limits.half_closed)
                 .and_then(|(since, limit)| since.checked_add(limit)),
             waiting.stalled.map(|since| since + limits::BODY_TIME),
         ];
@@ -172,7 +178,7 @@ impl Relay<'_> {
             true => found.next().unwrap_or(PollFlags::empty()),
             false => PollFlags::empty(),
         };
-        let client = next(!has_all);
+        let client = next(true);
         let output = next(reads_output);
         Ok((output, next(!waiting.errors_end), client))
     }

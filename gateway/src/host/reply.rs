@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
+use rustix::net::sockopt;
 
 use super::outgoing::Outgoing;
 use crate::http::head::{RequestHead, Version};
@@ -21,12 +22,15 @@ pub struct Reply {
     framing: Framing,
     outgoing: Outgoing,
     left: u64,
+    is_ended: bool,
+    /// The socket is reset when it is closed.
+    is_armed: bool,
     /// What was sent, for the log; None before the head.
     pub status: Option<u16>,
     /// How much of a body was sent.
     pub(super) bytes: u64,
     /// How much of the body did not fit its length.
-    pub(super) excess: u64,
+    excess: u64,
 }
 
 impl Reply {
@@ -48,6 +52,8 @@ impl Reply {
             framing: Framing::None,
             outgoing: Outgoing::default(),
             left: 0,
+            is_ended: false,
+            is_armed: false,
             status: None,
             bytes: 0,
             excess: 0,
@@ -136,8 +142,14 @@ impl Reply {
         self.status.is_some() && !self.is_open() && !self.is_pending()
     }
 
+    /// How much of the body did not fit its length, where it has one.
+    pub(super) fn excess(&self) -> Option<u64> {
+        matches!(self.framing, Framing::Length(_)).then_some(self.excess)
+    }
+
     /// To be called behind the body's last piece; gives how much is missing of the length that was promised.
     pub fn end(&mut self) -> io::Result<u64> {
+        self.is_ended = true;
         if self.framing == Framing::Chunked {
             self.outgoing.push(chunked::END)?;
         }
@@ -152,9 +164,16 @@ impl Reply {
         self.connection = Connection::Close;
     }
 
+    /// Whether the client would take the end of the connection for the end of an answer that is not whole: then the
+    /// socket is closed at once, which resets it.
+    pub(super) fn needs_reset(&self) -> bool {
+        self.framing == Framing::Close && !self.is_ended
+    }
+
     /// A whole response, untouched (NPH, RFC 3875 section 5).
     pub(super) fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.connection = Connection::Close;
+        self.close_afterwards();
+        self.framing = Framing::Close;
         if self.status.is_none() {
             let digits = bytes.get(9..12).and_then(|code| str::from_utf8(code).ok());
             self.status = Some(digits.and_then(|code| code.parse().ok()).unwrap_or(200));
@@ -173,12 +192,35 @@ impl Reply {
 
     /// Sends what the client takes; gives whether it took anything.
     pub(super) fn send_some(&mut self, client: BorrowedFd<'_>) -> io::Result<bool> {
+        self.arm(client);
         self.outgoing.send_some(client)
     }
 
     /// Sends all of it.
     pub(super) fn send_all(&mut self, client: BorrowedFd<'_>) -> io::Result<()> {
-        self.outgoing.send_all(client, limits::BODY_TIME)
+        self.arm(client);
+        self.outgoing.send_all(client, limits::BODY_TIME)?;
+        if self.is_armed && self.is_ended {
+            sockopt::set_socket_linger(client, None)?;
+            self.is_armed = false;
+        }
+        Ok(())
+    }
+
+    /// An answer whose end is that of the connection must not look whole before it is, whatever ends the connection.
+    fn arm(&mut self, client: BorrowedFd<'_>) {
+        if !self.is_armed && self.framing == Framing::Close && !self.outgoing.is_empty() {
+            self.is_armed = sockopt::set_socket_linger(client, Some(Duration::ZERO)).is_ok();
+        }
+    }
+
+    /// Finds out whether a client that has ended its own side still reads: a socket that is closed answers a byte by
+    /// a reset. Gives whether there was one to send: before its head, each answer begins with the same.
+    pub(super) fn probe(&mut self, client: BorrowedFd<'_>) -> io::Result<bool> {
+        match self.status {
+            None => self.outgoing.probe(client, response_head::FIRST),
+            Some(_) => Ok(false),
+        }
     }
 
     /// Whether something waits for the client.
