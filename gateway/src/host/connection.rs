@@ -1,6 +1,5 @@
 //! One connection: its requests one after another, until one of them is the last.
 
-use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -9,6 +8,7 @@ use super::Host;
 use super::exchange::Exchange;
 use super::incoming::{Incoming, NoRequest, Rest, Turn};
 use super::log::Entry;
+use super::places::Phase;
 use super::reply::Reply;
 use super::site::Request;
 use crate::cgi::Endpoints;
@@ -17,10 +17,10 @@ use crate::http::response_head::Connection;
 use crate::http::{Fields, Refusal};
 
 /// Serves the connection to its end. Gives what waits for a script that works on after the last answer.
-pub fn serve(socket: OwnedFd, endpoints: &Endpoints, host: &Host) -> Option<JoinHandle<()>> {
-    let mut incoming = Incoming::new(socket);
+pub fn serve(mut incoming: Incoming, endpoints: &Endpoints, host: &Host) -> Option<JoinHandle<()>> {
     let mut turn = Turn::First;
     loop {
+        incoming.enter(Phase::Idle);
         let head = match incoming.read_head(turn) {
             Ok(head) => head,
             Err(NoRequest::Closed) => return None,

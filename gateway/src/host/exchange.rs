@@ -10,6 +10,7 @@ use super::body::{Body, Failed};
 use super::child::Child;
 use super::incoming::{Incoming, Rest};
 use super::log::ScriptLines;
+use super::places::Phase;
 use super::relay::Relay;
 use super::reply::Reply;
 use super::script::{Author, Script};
@@ -69,6 +70,7 @@ impl Exchange<'_> {
                 site.fail(request, &failure, more, reply)
             }
         };
+        incoming.enter(Phase::Reply);
         match told.and_then(|()| reply.send_all(incoming.socket())) {
             Ok(()) => (reply.status, rest),
             Err(_) => (None, rest),
@@ -87,11 +89,14 @@ impl Exchange<'_> {
             // The server as a whole: no path, so no script (RFC 9110 section 9.3.7).
             return Ok(reply.begin(204, None, &Fields::default(), None)?);
         }
+        // A file may be sent at once.
+        enter(incoming, Phase::Reply)?;
         let mut address = Address::parse(request.head.path_and_query())?;
         let mut named = self.find(request.head, &address, incoming, reply)?;
         if named.is_none() {
             return Ok(());
         }
+        enter(incoming, Phase::Body)?;
         let body = match Body::read(request.head, incoming, self.host.limits.body) {
             Ok(body) => body,
             Err(Failed::Gone) => return Err(Trouble::ClientGone),
@@ -148,6 +153,7 @@ impl Exchange<'_> {
         incoming: &Incoming,
         reply: &mut Reply,
     ) -> Result<Option<Vec<u8>>, Trouble> {
+        enter(incoming, Phase::Script)?;
         let host = self.host;
         let client = incoming.socket();
         // Where the end of the client's side means nothing, it goes on.
@@ -195,6 +201,13 @@ impl Exchange<'_> {
         };
         self.left = left.leave(incoming);
         Ok(None)
+    }
+}
+
+fn enter(incoming: &Incoming, phase: Phase) -> Result<(), Trouble> {
+    match incoming.enter(phase) {
+        true => Ok(()),
+        false => Err(Trouble::ClientGone),
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 
+use super::places::{Phase, Place};
 use crate::http::head::{HeadReader, RequestHead};
 use crate::http::{Refusal, limits};
 use crate::wait;
@@ -21,7 +23,8 @@ const GOOD_BYE: Duration = Duration::from_secs(1);
 
 /// One connection, as far as it is read.
 pub struct Incoming {
-    socket: OwnedFd,
+    socket: Arc<OwnedFd>,
+    place: Option<Place>,
     buffer: Vec<u8>,
 }
 
@@ -53,10 +56,11 @@ pub enum Turn {
 }
 
 impl Incoming {
-    /// For a socket that was accepted.
-    pub fn new(socket: OwnedFd) -> Self {
+    /// For a socket that was accepted; a listener has a limited number of places for them.
+    pub fn new(socket: Arc<OwnedFd>, place: Option<Place>) -> Self {
         Self {
             socket,
+            place,
             buffer: Vec::new(),
         }
     }
@@ -64,6 +68,11 @@ impl Incoming {
     /// The client's socket.
     pub fn socket(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+
+    /// Says what the connection is at; gives false if its place was given to another.
+    pub fn enter(&self, phase: Phase) -> bool {
+        self.place.as_ref().is_none_or(|place| place.enter(phase))
     }
 
     /// What has come and has not been consumed.
@@ -103,11 +112,11 @@ impl Incoming {
     ) -> io::Result<Option<usize>> {
         let free = self.buffer.get_mut(length..).unwrap_or_default();
         loop {
-            match rustix::net::recv(&self.socket, &mut *free, RecvFlags::DONTWAIT) {
+            match rustix::net::recv(&*self.socket, &mut *free, RecvFlags::DONTWAIT) {
                 Ok((count, _)) => return Ok(Some(count)),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
-                    if !wait::readable(&self.socket, deadline)? {
+                    if !wait::readable(&*self.socket, deadline)? {
                         return Ok(None);
                     }
                 }
@@ -153,7 +162,7 @@ impl Incoming {
     pub fn send_continue(&self) -> io::Result<()> {
         let line = b"HTTP/1.1 100 Continue\r\n\r\n";
         rustix::net::send(
-            &self.socket,
+            &*self.socket,
             line,
             SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
         )?;
@@ -163,7 +172,8 @@ impl Incoming {
     /// Ends the connection so that the last answer arrives: a socket that is closed with unread bytes in it
     /// is reset, and the client loses what it has not read yet (RFC 9112 section 9.6).
     pub fn close(mut self, rest: Rest) {
-        if rustix::net::shutdown(&self.socket, Shutdown::Write).is_err() {
+        self.enter(Phase::Idle);
+        if rustix::net::shutdown(&*self.socket, Shutdown::Write).is_err() {
             return;
         }
         let patience = match rest {

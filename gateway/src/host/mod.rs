@@ -9,6 +9,8 @@ mod incoming;
 mod listener;
 mod log;
 mod outgoing;
+mod pace;
+mod places;
 mod program;
 mod relay;
 mod reply;
@@ -39,6 +41,7 @@ pub use self::slots::Slot;
 pub use self::sockets::{Socket, endpoints};
 pub use self::trouble::{Cause, Failure, Trouble};
 
+use self::incoming::Incoming;
 use self::slots::Slots;
 use crate::cgi::Endpoints;
 
@@ -139,7 +142,7 @@ impl Host {
     /// Serves listeners until `stop` has a byte to read, or its other end is closed. Then no connection is accepted any
     /// more; requests that run have `grace` to end, or until another byte comes. Then no process is started any more, and
     /// what is left is ended by SIGTERM, and three seconds later by SIGKILL. The threads of connections without a request
-    /// end by themselves, within seconds.
+    /// end by themselves, within [`Limits::keep_alive`].
     pub fn serve_until(
         self,
         listeners: Vec<Socket>,
@@ -151,7 +154,8 @@ impl Host {
 
     /// Serves one connection, a stream socket, to its end, and waits for a script that works on after the last answer.
     pub fn serve_connection(&self, socket: OwnedFd, endpoints: &Endpoints) {
-        if let Some(script) = connection::serve(socket, endpoints, self) {
+        if let Some(script) = connection::serve(Incoming::new(socket.into(), None), endpoints, self)
+        {
             // One that panicked has ended, too.
             let _ = script.join();
         }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
@@ -11,11 +11,14 @@ use super::child::Child;
 use super::log::ScriptLines;
 use super::reply::Reply;
 use super::script_answer::{Ended, ScriptAnswer};
-use crate::http::limits;
 use crate::wait;
 
 /// Read from a child at once; on the stack, which costs less than the heap at each request.
 const PIECE: usize = 32 << 10;
+
+/// How long a client may take nothing while its script can write no more and another request waits for the place.
+const HELD: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(1);
 
 /// One child's exchange.
 pub struct Relay<'a> {
@@ -41,8 +44,6 @@ struct Waiting {
     has_ended: bool,
     /// Since when it has, or takes nothing; None if it still reads.
     left: Option<Instant>,
-    /// Since when the client takes nothing.
-    stalled: Option<Instant>,
     errors_end: bool,
 }
 
@@ -52,7 +53,6 @@ impl Relay<'_> {
         let mut waiting = Waiting {
             has_ended: self.host.limits.half_closed.is_none(),
             left: None,
-            stalled: None,
             errors_end: false,
         };
         let mut piece = [0; PIECE];
@@ -103,7 +103,11 @@ impl Relay<'_> {
         };
         let half_closed = self.host.limits.half_closed;
         if half_closed.is_some_and(|limit| is_late(waiting.left, limit))
-            || is_late(waiting.stalled, limits::BODY_TIME)
+            || self
+                .reply
+                .deadline()
+                .is_some_and(|deadline| deadline <= now)
+            || (self.is_held() && is_late(self.reply.waits_since(), HELD))
         {
             return Ok(Round::Over(Ended::ClientGone));
         }
@@ -132,17 +136,17 @@ impl Relay<'_> {
         if self.reply.is_pending() {
             match self.reply.send_some(self.client) {
                 Err(_) => return Ok(Round::Over(Ended::ClientGone)),
-                Ok(true) => {
-                    waiting.stalled = None;
-                    // If it is gone, its reset says so now.
-                    waiting.left = None;
-                }
-                Ok(false) => {
-                    waiting.stalled.get_or_insert(now);
-                }
+                // If it is gone, its reset says so now.
+                Ok(true) => waiting.left = None,
+                Ok(false) => {}
             }
         }
         Ok(round)
+    }
+
+    /// Whether the script waits for a client, and another request for the script's place.
+    fn is_held(&self) -> bool {
+        self.reply.is_full() && self.host.slots.is_wanted()
     }
 
     fn wait(&self, waiting: &Waiting) -> io::Result<(PollFlags, PollFlags, PollFlags)> {
@@ -170,9 +174,14 @@ impl Relay<'_> {
                 .left
                 .zip(self.host.limits.half_closed)
                 .and_then(|(since, limit)| since.checked_add(limit)),
-            waiting.stalled.map(|since| since + limits::BODY_TIME),
+            self.reply.deadline(),
         ];
-        wait::ready(&mut polled, deadline.into_iter().flatten().min())?;
+        // Whether the place is wanted is looked at now and then.
+        let look = (!reads_output).then(|| Instant::now() + LOOK);
+        wait::ready(
+            &mut polled,
+            deadline.into_iter().chain([look]).flatten().min(),
+        )?;
         let mut found = polled.iter().map(PollFd::revents);
         let mut next = |is_there| match is_there {
             true => found.next().unwrap_or(PollFlags::empty()),

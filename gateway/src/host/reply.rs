@@ -9,9 +9,10 @@ use rustix::io::Errno;
 use rustix::net::sockopt;
 
 use super::outgoing::Outgoing;
+use super::pace::Pace;
 use crate::http::head::{RequestHead, Version};
 use crate::http::response_head::{self, Connection, Framing};
-use crate::http::{Fields, chunked, limits};
+use crate::http::{Fields, chunked};
 use crate::wait;
 
 /// The answer to one request.
@@ -100,7 +101,8 @@ impl Reply {
         }
         let reason = reason.unwrap_or_else(|| response_head::reason(status));
         let head = response_head::encode(status, reason, fields, self.framing, self.connection);
-        self.outgoing.push(&head)
+        self.outgoing.push(&head);
+        Ok(())
     }
 
     /// Writes a piece of the body.
@@ -121,11 +123,13 @@ impl Reply {
         }
         self.bytes += piece.len() as u64;
         if self.framing != Framing::Chunked {
-            return self.outgoing.push(piece);
+            self.outgoing.push(piece);
+            return Ok(());
         }
-        self.outgoing.push(chunked::start(piece.len()).as_bytes())?;
-        self.outgoing.push(piece)?;
-        self.outgoing.push(b"\r\n")
+        self.outgoing.push(chunked::start(piece.len()).as_bytes());
+        self.outgoing.push(piece);
+        self.outgoing.push(b"\r\n");
+        Ok(())
     }
 
     /// Whether the end of the body shows by itself, so that it can still be cut for the client to see.
@@ -151,7 +155,7 @@ impl Reply {
     pub fn end(&mut self) -> io::Result<u64> {
         self.is_ended = true;
         if self.framing == Framing::Chunked {
-            self.outgoing.push(chunked::END)?;
+            self.outgoing.push(chunked::END);
         }
         if self.left > 0 {
             self.connection = Connection::Close;
@@ -179,7 +183,8 @@ impl Reply {
             self.status = Some(digits.and_then(|code| code.parse().ok()).unwrap_or(200));
         }
         self.bytes += bytes.len() as u64;
-        self.outgoing.push(bytes)
+        self.outgoing.push(bytes);
+        Ok(())
     }
 
     /// A whole small response.
@@ -199,7 +204,7 @@ impl Reply {
     /// Sends all of it.
     pub(super) fn send_all(&mut self, client: BorrowedFd<'_>) -> io::Result<()> {
         self.arm(client);
-        self.outgoing.send_all(client, limits::BODY_TIME)?;
+        self.outgoing.send_all(client)?;
         if self.is_armed && self.is_ended {
             sockopt::set_socket_linger(client, None)?;
             self.is_armed = false;
@@ -228,6 +233,16 @@ impl Reply {
         !self.outgoing.is_empty()
     }
 
+    /// When the client will have taken too long for what waits for it.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.outgoing.deadline()
+    }
+
+    /// Since when the client has taken nothing, if something waits for it.
+    pub(super) fn waits_since(&self) -> Option<Instant> {
+        self.outgoing.waits_since()
+    }
+
     /// Whether nothing more should be written for now.
     pub(super) fn is_full(&self) -> bool {
         self.outgoing.is_full()
@@ -248,7 +263,7 @@ impl Reply {
         let end = offset + length;
         let flags = rustix::fs::fcntl_getfl(client)?;
         rustix::fs::fcntl_setfl(client, flags | rustix::fs::OFlags::NONBLOCK)?;
-        let copied = copy_file(client, file, &mut offset, end, limits::BODY_TIME);
+        let copied = copy_file(client, file, &mut offset, end);
         rustix::fs::fcntl_setfl(client, flags)?;
         let sent = length - (end - offset);
         self.bytes += sent;
@@ -258,22 +273,19 @@ impl Reply {
 }
 
 /// Stops at the end of a file that was cut meanwhile.
-fn copy_file(
-    client: BorrowedFd<'_>,
-    file: &File,
-    offset: &mut u64,
-    end: u64,
-    patience: Duration,
-) -> io::Result<()> {
+fn copy_file(client: BorrowedFd<'_>, file: &File, offset: &mut u64, end: u64) -> io::Result<()> {
+    let mut pace = Pace::default();
     while *offset < end {
         let count = usize::try_from(end - *offset)
             .unwrap_or(usize::MAX)
             .min(1 << 20);
         match rustix::fs::sendfile(client, file.as_fd(), Some(&mut *offset), count) {
             Ok(0) => break,
-            Ok(_) | Err(Errno::INTR) => {}
+            Ok(count) => pace.moved(count, Instant::now()),
+            Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => {
-                if !wait::writable(client, Some(Instant::now() + patience))? {
+                pace.wait(Instant::now());
+                if !wait::writable(client, pace.deadline())? {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
             }

@@ -92,6 +92,11 @@ impl Slots {
         Ok(Answer::ClientGone)
     }
 
+    /// Whether a request waits for one.
+    pub fn is_wanted(&self) -> bool {
+        !self.lock().waiting.is_empty()
+    }
+
     /// From here on nothing is started; those who wait are sent away.
     pub fn close(&self) {
         let mut state = self.lock();
