@@ -96,54 +96,81 @@ impl Hosted {
     }
 }
 
-/// A site with a fault.
+/// A site with faults: at `/find`, and where it is told what a script says.
 struct Panics;
 
 impl Site for Panics {
     fn find(
         &self,
         _: &Request<'_>,
-        _: &Address,
+        address: &Address,
         _: BorrowedFd<'_>,
         _: &mut Reply,
     ) -> Result<Option<(Script, Place)>, Trouble> {
-        panic!("on purpose");
+        assert_ne!(address.path, b"/find", "on purpose");
+        let place = Place {
+            path_info: address.path.clone(),
+            ..Place::default()
+        };
+        let script = Script::new(Path::new(HERE).join("tests/kinds.cgi"));
+        Ok(Some((script, place)))
     }
 
     fn start(
         &self,
         _: &Request<'_>,
-        _: &Script,
-        _: &Variables,
-        _: OwnedFd,
-        _: Slot,
+        script: &Script,
+        variables: &Variables,
+        body: OwnedFd,
+        slot: Slot,
     ) -> io::Result<Child> {
-        Err(io::ErrorKind::Unsupported.into())
+        slot.spawn(script, variables, body)
     }
 
-    fn script_says(&self, _: u64, _: &str) {}
+    fn script_says(&self, _: u64, line: &str) {
+        panic!("on purpose: {line}");
+    }
 
     fn host_says(&self, _: u64, _: &str) {}
 }
 
+/// What is shipped unwinds as the tests do.
 #[test]
-fn a_site_that_panics_keeps_no_listener_from_stopping() {
+fn no_profile_aborts_at_a_panic() {
+    let manifest = fs::read_to_string(Path::new(HERE).join("../Cargo.toml")).unwrap();
+    assert!(manifest.contains("\n[profile.release]\n"));
+    assert!(!manifest.contains("\npanic"));
+}
+
+#[test]
+fn a_site_that_panics_ends_its_own_connection_and_keeps_no_listener_from_stopping() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = UnixStream::pair().unwrap();
     let (sender, ended) = channel();
-    let host = Host::new(Panics, Limits::default());
+    let limits = Limits {
+        processes: 1,
+        ..Limits::default()
+    };
+    let host = Host::new(Panics, limits);
     thread::spawn(move || {
         sender.send(host.serve_until(vec![listener.into()], &stopped, Duration::MAX))
     });
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-        .unwrap();
-    let mut answer = Vec::new();
-    // Its end, or a reset: the thread of the connection is gone.
-    let _ = stream.read_to_end(&mut answer);
-    assert_eq!(answer, b"");
+    let ask = |path: &str| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        // Its end, or a reset: the thread of the connection is gone.
+        let _ = stream.read_to_end(&mut answer);
+        answer
+    };
+    for _ in 0..2 {
+        // One of them has a script that would run on.
+        assert_eq!(ask("/find"), b"");
+        assert_eq!(ask("/late"), b"");
+        assert!(ask("/length").ends_with(b"four"));
+    }
     drop(stop);
     // It would wait for the grace, which has no end.
     ended

@@ -261,6 +261,11 @@ pub(super) fn in_background<T: Send + 'static>(
 
 impl Drop for Child {
     fn drop(&mut self) {
+        if thread::panicking() {
+            // Nobody else will end it.
+            self.signal(Signal::KILL);
+            self.wait();
+        }
         self.slot.children().lock().remove(&self.group);
     }
 }
