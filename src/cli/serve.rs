@@ -104,6 +104,17 @@ pub(super) struct ServeLine {
         help_heading = LISTENER,
     )]
     grace: Duration,
+    /// How long a connection waits for its next request; 0: one request a connection
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "WSGI_CGI_KEEP_ALIVE",
+        hide_env = true,
+        default_value = "75",
+        value_parser = seconds,
+        help_heading = LISTENER,
+    )]
+    keep_alive: Duration,
     /// Answer this path without the application: 200 as long as requests are taken
     #[arg(
         long,
@@ -192,6 +203,7 @@ pub fn parse_serve(arguments: &[OsString], here: &Path) -> Result<(ServePlan, Ty
         max_processes: processes,
         max_queue: line.max_queue.unwrap_or(16 * processes),
         grace: line.grace,
+        keep_alive: line.keep_alive,
         health: line.health_path.map(health).transpose()?,
         listing: match line.list {
             Some(true) => Listing::On,
@@ -238,6 +250,7 @@ fn plan(
         max_queue: 0,
         max_body: site.max_body,
         grace: Duration::ZERO,
+        keep_alive: Duration::ZERO,
         environment: environment
             .collect::<Result<Vec<_>, _>>()?
             .into_iter()

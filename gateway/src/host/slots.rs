@@ -50,8 +50,12 @@ impl Slots {
         }
     }
 
-    /// Waits for a slot as long as the client does.
-    pub fn acquire(self: &Arc<Self>, client: BorrowedFd<'_>) -> io::Result<Answer> {
+    /// Waits for a slot as long as the client does. `still_reads` finds out whether one that has ended its own side does.
+    pub fn acquire(
+        self: &Arc<Self>,
+        client: BorrowedFd<'_>,
+        still_reads: impl FnOnce() -> bool,
+    ) -> io::Result<Answer> {
         let turn = {
             let mut state = self.lock();
             if !state.is_closed && state.running < self.limit && state.waiting.is_empty() {
@@ -65,14 +69,7 @@ impl Slots {
             state.waiting.push_back(turn.clone());
             turn
         };
-        let is_turn = {
-            let turn = turn.as_fd();
-            let mut polled = [
-                PollFd::new(&turn, PollFlags::IN),
-                PollFd::new(&client, PollFlags::RDHUP),
-            ];
-            wait::ready(&mut polled, None)? && !polled[0].revents().is_empty()
-        };
+        let is_turn = wait_for_turn(turn.as_fd(), client, still_reads)?;
         let mut state = self.lock();
         if state.is_closed {
             return Ok(Answer::Full);
@@ -95,6 +92,11 @@ impl Slots {
         Ok(Answer::ClientGone)
     }
 
+    /// Whether a request waits for one.
+    pub fn is_wanted(&self) -> bool {
+        !self.lock().waiting.is_empty()
+    }
+
     /// From here on nothing is started; those who wait are sent away.
     pub fn close(&self) {
         let mut state = self.lock();
@@ -106,6 +108,36 @@ impl Slots {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Gives false if the client is gone.
+fn wait_for_turn(
+    turn: BorrowedFd<'_>,
+    client: BorrowedFd<'_>,
+    still_reads: impl FnOnce() -> bool,
+) -> io::Result<bool> {
+    let mut still_reads = Some(still_reads);
+    loop {
+        let interest = match still_reads {
+            Some(_) => PollFlags::RDHUP,
+            // It is told by itself when the connection is over.
+            None => PollFlags::empty(),
+        };
+        let mut polled = [
+            PollFd::new(&turn, PollFlags::IN),
+            PollFd::new(&client, interest),
+        ];
+        wait::ready(&mut polled, None)?;
+        let [turn, client] = polled.map(|polled| polled.revents());
+        if !turn.is_empty() {
+            return Ok(true);
+        }
+        if client != PollFlags::RDHUP
+            || !still_reads.take().is_some_and(|still_reads| still_reads())
+        {
+            return Ok(false);
+        }
     }
 }
 
@@ -148,18 +180,21 @@ mod tests {
     fn the_next_one_in_the_queue_gets_the_slot() {
         let slots = Arc::new(Slots::new(1, 2));
         let (client, _other) = UnixStream::pair().unwrap();
-        let first = granted(slots.acquire(client.as_fd())).unwrap();
+        let first = granted(slots.acquire(client.as_fd(), || false)).unwrap();
         thread::scope(|scope| {
             let mut order = Vec::new();
             for number in 1..=2 {
                 let slots = &slots;
                 let client = &client;
-                order.push(scope.spawn(move || granted(slots.acquire(client.as_fd()))));
+                order.push(scope.spawn(move || granted(slots.acquire(client.as_fd(), || false))));
                 while slots.lock().waiting.len() < number {
                     thread::yield_now();
                 }
             }
-            assert!(matches!(slots.acquire(client.as_fd()), Ok(Answer::Full)));
+            assert!(matches!(
+                slots.acquire(client.as_fd(), || false),
+                Ok(Answer::Full)
+            ));
             drop(first);
             let second = order.remove(0).join().unwrap().unwrap();
             assert_eq!(slots.lock().waiting.len(), 1);
@@ -173,9 +208,9 @@ mod tests {
     fn once_closed_nobody_gets_one() {
         let slots = Arc::new(Slots::new(1, 2));
         let (client, _other) = UnixStream::pair().unwrap();
-        let first = granted(slots.acquire(client.as_fd()));
+        let first = granted(slots.acquire(client.as_fd(), || false));
         thread::scope(|scope| {
-            let waits = scope.spawn(|| granted(slots.acquire(client.as_fd())));
+            let waits = scope.spawn(|| granted(slots.acquire(client.as_fd(), || false)));
             while slots.lock().waiting.is_empty() {
                 thread::yield_now();
             }
@@ -183,17 +218,17 @@ mod tests {
             assert!(waits.join().unwrap().is_none());
         });
         drop(first);
-        assert!(granted(slots.acquire(client.as_fd())).is_none());
+        assert!(granted(slots.acquire(client.as_fd(), || false)).is_none());
     }
 
     #[test]
     fn a_client_that_leaves_gives_its_place_up() {
         let slots = Arc::new(Slots::new(1, 2));
         let (client, other) = UnixStream::pair().unwrap();
-        let first = granted(slots.acquire(client.as_fd()));
+        let first = granted(slots.acquire(client.as_fd(), || false));
         drop(other);
         assert!(matches!(
-            slots.acquire(client.as_fd()),
+            slots.acquire(client.as_fd(), || false),
             Ok(Answer::ClientGone)
         ));
         drop(first);

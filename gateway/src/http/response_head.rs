@@ -38,6 +38,9 @@ pub(crate) const HOP_BY_HOP: [&str; 9] = [
     "Upgrade",
 ];
 
+/// What each response begins with: `HTTP/`.
+pub(crate) const FIRST: u8 = b'H';
+
 /// Whether a response with this status has a body (RFC 9110 section 6.4.1).
 fn allows_body(status: u16) -> bool {
     !matches!(status, 100..=199 | 204 | 304)

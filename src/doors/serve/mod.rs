@@ -43,7 +43,7 @@ use crate::plan::{Listing, ServePlan, Warm};
 use crate::runner::{signals, warm};
 use crate::source::{self, Found};
 
-/// A client that ended its side may still be reading: it gets what comes within this time.
+/// A client that ended its side in the middle of its answer may still be reading: it gets what comes within this time.
 const HALF_CLOSED: Duration = Duration::from_secs(1);
 
 /// What a child gets of our own environment, beside the variables `WSGI_CGI_*` and `LC_*`.
@@ -168,6 +168,7 @@ fn limits(plan: &ServePlan) -> Limits {
         body: plan.max_body,
         time: plan.settings.timeout,
         half_closed: Some(HALF_CLOSED),
+        keep_alive: plan.keep_alive,
     }
 }
 
