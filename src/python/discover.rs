@@ -21,8 +21,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 pub use not_found::{Cause, NotFound, Skipped};
-pub use trust::Distrust;
 pub use places::SEARCH_PATH;
+pub use trust::Distrust;
 
 /// What is known before the search. Everything in it comes from the deployment, never from a client.
 #[derive(Clone, Copy, Debug)]
