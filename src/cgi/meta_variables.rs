@@ -19,6 +19,9 @@ pub struct BadContentLength {
     pub value: Vec<u8>,
 }
 
+/// A variable, what its value must fulfil, and what is wrong with one that does not.
+type Rule = (&'static str, fn(&[u8]) -> bool, &'static str);
+
 impl FromIterator<(Vec<u8>, Vec<u8>)> for MetaVariables {
     fn from_iter<T: IntoIterator<Item = (Vec<u8>, Vec<u8>)>>(variables: T) -> Self {
         Self(variables.into_iter().collect())
@@ -134,15 +137,15 @@ impl MetaVariables {
         let is_port = |value: &[u8]| decimal(value).is_some_and(|port| port <= u16::MAX.into());
         let is_number = |value: &[u8]| decimal(value).is_some();
         let is_protocol = |value: &[u8]| value.split(|byte| *byte == b'/').all(is_token);
-        let rules: [(&str, &dyn Fn(&[u8]) -> bool, &str); 6] = [
-            ("REQUEST_METHOD", &is_token, "not a method such as GET"),
-            ("SCRIPT_NAME", &is_path, "it does not begin with /"),
-            ("PATH_INFO", &is_path, "it does not begin with /"),
-            ("CONTENT_LENGTH", &is_number, "not a number of bytes"),
-            ("SERVER_PORT", &is_port, "not the number of a port"),
+        let rules: [Rule; 6] = [
+            ("REQUEST_METHOD", is_token, "not a method such as GET"),
+            ("SCRIPT_NAME", is_path, "it does not begin with /"),
+            ("PATH_INFO", is_path, "it does not begin with /"),
+            ("CONTENT_LENGTH", is_number, "not a number of bytes"),
+            ("SERVER_PORT", is_port, "not the number of a port"),
             (
                 "SERVER_PROTOCOL",
-                &is_protocol,
+                is_protocol,
                 "not a protocol such as HTTP/1.1",
             ),
         ];

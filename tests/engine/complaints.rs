@@ -10,50 +10,42 @@ use std::process::Stdio;
 use crate::support::response::Response;
 use crate::support::run::{Run, Watch};
 
-/// What fails, how it is answered, and what the error log has of it.
-const FAILURES: [(&str, &str, &[&str], &str, &[&str]); 4] = [
+/// What fails, an option, how it is answered, and what the error log has of it.
+const FAILURES: [(&str, &str, &str, [&str; 2]); 4] = [
     (
         "failures.py:raises",
-        "",
-        &["--debug=false"],
+        "--debug=false",
         "500 Internal Server Error",
-        &["WC040", "a line on <stderr>"],
+        ["WC040", "a line on <stderr>"],
     ),
     (
         "manners.py:crashes",
-        "",
-        &[],
+        "--debug=false",
         "500 Internal Server Error",
-        &["WC053", "Fatal Python error"],
+        ["WC053", "Fatal Python error"],
     ),
     (
         "manners.py:sleeps",
-        "",
-        &["--timeout=1"],
+        "--timeout=1",
         "504 Gateway Timeout",
-        &["WC054", "in sleeps"],
+        ["WC054", "in sleeps"],
     ),
     (
         "manners.py:hello",
-        "/no/such/python",
-        &[],
+        "--python=/no/such/python",
         "500 Internal Server Error",
-        &["WC020"],
+        ["WC020", "does not exist"],
     ),
 ];
 
 #[test]
 fn a_visitor_reads_no_complaint_where_stdout_and_stderr_are_one() {
     let folder = tempfile::tempdir().unwrap();
-    for (index, (application, python, options, status, told)) in FAILURES.into_iter().enumerate() {
-        let mut run = Run::of(application);
-        if !python.is_empty() {
-            run = run.variable("WSGI_CGI_PYTHON", python);
-        }
+    for (index, (application, option, status, told)) in FAILURES.into_iter().enumerate() {
+        let run = Run::of(application).option(option);
         let log = folder.path().join(format!("{index}.log"));
         let logging = run.clone().variable("WSGI_CGI_ERROR_LOG", &log);
         for run in [run, logging] {
-            let run = options.iter().fold(run, |run, option| run.option(option));
             for answer in [through_a_pipe(&run), through_a_socket(&run)] {
                 let text = String::from_utf8_lossy(&answer).into_owned();
                 let found =
