@@ -110,7 +110,7 @@ pub(super) struct ServeLine {
         value_name = "SECONDS",
         env = "WSGI_CGI_KEEP_ALIVE",
         hide_env = true,
-        default_value = "75",
+        default_value = "130",
         value_parser = seconds,
         help_heading = LISTENER,
     )]

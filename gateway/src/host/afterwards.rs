@@ -121,7 +121,7 @@ impl Afterwards {
     }
 
     fn read_output(&mut self) -> io::Result<()> {
-        match (&mut self.child.stdout).read(&mut [0; PIECE]) {
+        match self.child.stdout.read(&mut [0; PIECE]) {
             Ok(0) => {
                 if let Output::Open(Some(excess @ 1..)) = self.output {
                     self.say(&format!(
@@ -144,7 +144,7 @@ impl Afterwards {
     /// Gives whether there may be more.
     fn read_lines(&mut self) -> bool {
         let mut piece = [0; PIECE];
-        match (&mut self.child.stderr).read(&mut piece) {
+        match self.child.stderr.read(&mut piece) {
             Ok(count) if count > 0 => {
                 let bytes = piece.get(..count).unwrap_or_default();
                 self.lines.add(bytes, &*self.site);

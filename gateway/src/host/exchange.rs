@@ -10,7 +10,7 @@ use super::body::{Body, Failed};
 use super::child::Child;
 use super::incoming::{Incoming, Rest};
 use super::log::ScriptLines;
-use super::places::Phase;
+use super::places::{Phase, holder};
 use super::relay::Relay;
 use super::reply::Reply;
 use super::script::{Author, Script};
@@ -159,7 +159,8 @@ impl Exchange<'_> {
         // Where the end of the client's side means nothing, it goes on.
         let is_bridge = host.limits.half_closed.is_none();
         let still_reads = || is_bridge || matches!(reply.probe(client), Ok(true));
-        let slot = match host.slots.acquire(client, still_reads)? {
+        let holder = holder(&self.request.endpoints.remote_address);
+        let slot = match host.slots.acquire(client, holder, still_reads)? {
             Answer::Granted(slot) => slot,
             Answer::ClientGone => return Err(Trouble::ClientGone),
             Answer::Full => return Err(Cause::TooBusy.into()),

@@ -105,7 +105,8 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Twice as many processes as cores, and 16 requests waiting for each; 1 GiB; one minute; one second; 75 seconds.
+    /// Twice as many processes as cores, and 16 requests waiting for each; 1 GiB; one minute; one second; 130 seconds,
+    /// which is longer than nginx and Caddy keep an idle connection to a server.
     fn default() -> Self {
         let processes = thread::available_parallelism().map_or(2, |cores| 2 * cores.get());
         Self {
@@ -114,7 +115,7 @@ impl Default for Limits {
             body: 1 << 30,
             time: Some(Duration::from_secs(60)),
             half_closed: Some(Duration::from_secs(1)),
-            keep_alive: Duration::from_secs(75),
+            keep_alive: Duration::from_secs(130),
         }
     }
 }

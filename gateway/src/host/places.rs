@@ -52,7 +52,7 @@ struct Held {
 }
 
 /// Who counts as one client; None by a unix socket.
-type Holder = Option<IpAddr>;
+pub type Holder = Option<IpAddr>;
 
 /// What a connection is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,8 +124,8 @@ impl Places {
     }
 }
 
-/// An IPv6 client has a whole network (RFC 4291 section 2.5.1).
-fn holder(remote: &str) -> Holder {
+/// By REMOTE_ADDR. An IPv6 client has a whole network (RFC 4291 section 2.5.1).
+pub fn holder(remote: &str) -> Holder {
     Some(match remote.parse().ok()? {
         IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
         address => address,
