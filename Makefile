@@ -3,25 +3,24 @@ CARGO ?= cargo
 PREFIX ?= /usr/local
 PROGRAM = target/release/wsgi-cgi
 MDBOOK = target/tools/bin/mdbook
+FLASK = examples/flask/.venv/installed
 
 # A request as a web server hands it to a CGI program (RFC 3875).
 CGI_REQUEST = GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD=GET SCRIPT_NAME= PATH_INFO=/ QUERY_STRING= \
 	SERVER_NAME=localhost SERVER_PORT=80 SERVER_PROTOCOL=HTTP/1.1
 
-# What `make run` needs, and what the tests and the benchmark need besides.
-RUN_PACKAGES = gcc python3 python3-venv
-TEST_PACKAGES = $(RUN_PACKAGES) apache2 lighttpd nginx fcgiwrap libpython3-dev util-linux chromium chromium-driver curl \
-	systemd socat openssl caddy xinetd iproute2 sudo apache2-suexec-custom $(PACKAGING_PACKAGES)
-# What packages are made and checked with.
-PACKAGING_PACKAGES = gcc python3-venv git lintian man-db zsh fish shellcheck
-BENCH_PACKAGES = $(TEST_PACKAGES) wrk procps
+# What `make fresh` tries.
+DEBIAN ?= bookworm trixie
+COMMANDS ?= run test
 
-.PHONY: help run test book bench fuzz install uninstall build share pages dist wheel deb tarball lint clean
+# One after the other, under `make -j` too: the packages come first.
+.NOTPARALLEL:
+.PHONY: help setup run test fresh book bench fuzz install uninstall build share pages dist wheel deb tarball lint clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 
-run: .setup-run build examples/flask/.venv  ## build, answer a CGI request, then serve Flask: a page in a browser
+run: .setup-run build $(FLASK)  ## build, answer a CGI request, then serve Flask: a page in a browser
 	@echo; echo "== a CGI request, answered by examples/hello/app.py"
 	env $(CGI_REQUEST) $(PROGRAM) examples/hello/app.py
 	@echo; echo "== a CGI request, answered by examples/flask/app.py in its virtualenv"
@@ -29,9 +28,20 @@ run: .setup-run build examples/flask/.venv  ## build, answer a CGI request, then
 	@echo; echo "== the same over HTTP: wsgi-cgi serve examples/flask/app.py"
 	@examples/serve
 
-test: .setup-test  ## every test: units, engine, real frameworks, real web servers, each cold and warm
-	$(CARGO) test --workspace --locked
-	WSGI_CGI_TESTS=warm $(CARGO) test --workspace --locked --test integration -- engine:: frameworks:: serve:: servers::
+setup:  ## the Debian packages that the tests need, each with its reason
+	@./setup-packages test
+
+# Both halves run, whatever the first one finds.
+test: setup  ## every test: units, engine, real frameworks, real web servers, each cold and warm
+	@cold=passed warm=passed; set -x; \
+	$(CARGO) test --workspace --locked --no-fail-fast || cold=FAILED; \
+	WSGI_CGI_TESTS=warm $(CARGO) test --workspace --locked --test integration -- \
+		engine:: frameworks:: serve:: servers:: || warm=FAILED; \
+	{ set +x; } 2>/dev/null; \
+	echo "make test: all tests $$cold; those that also run warm $$warm"; [ $$cold$$warm = passedpassed ]
+
+fresh: .setup-fresh  ## make run and make test on fresh Debian machines (DEBIAN=trixie: only one): up to an hour each
+	COMMANDS="$(COMMANDS)" .ci/fresh $(DEBIAN)
 
 book: $(MDBOOK)  ## the documentation as a book, target/book/index.html
 	$(MDBOOK) build docs
@@ -58,14 +68,14 @@ uninstall:  ## remove what install has put there
 share:  ## man pages and completions, in target/share
 	packaging/pages target/share
 
-dist: .setup-packaging  ## wheel, .deb and tarball, for glibc 2.28 and newer, in target/dist
+dist: .setup-dist  ## wheel, .deb and tarball, for glibc 2.28 and newer, in target/dist
 	packaging/build wheel deb tarball
 
-wheel: .setup-packaging  ## of these only the wheel; pip installs it
+wheel: .setup-dist  ## of these only the wheel; pip installs it
 	packaging/build $@
-deb: .setup-packaging  ## only the .deb; dpkg installs it
+deb: .setup-dist  ## only the .deb; dpkg installs it
 	packaging/build $@
-tarball: .setup-packaging  ## only the tarball, with an install script that needs no root
+tarball: .setup-dist  ## only the tarball, with an install script that needs no root
 	packaging/build $@
 
 pages:  ## docs/reference.md anew, from the definition of the command line
@@ -82,9 +92,10 @@ lint:  ## formatting and clippy
 clean:  ## remove what was built
 	$(CARGO) clean
 
-examples/flask/.venv: examples/flask/requirements.txt
-	python3 -m venv $@
-	$@/bin/pip install --quiet --disable-pip-version-check -r $<
+# The last file that is made: a virtualenv without its packages is no virtualenv.
+$(FLASK): examples/flask/requirements.txt
+	python3 -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
 # Without its server and its watching: half the crates.
@@ -92,15 +103,6 @@ $(MDBOOK):
 	$(CARGO) install --quiet mdbook --version 0.5.4 --locked --no-default-features --features search --profile dev \
 		--root target/tools
 
-# System packages: installed where apt-get may, else named.
-.PHONY: .setup-run .setup-test .setup-bench .setup-fuzz .setup-packaging
-.setup-run:
-	@./setup-packages $(RUN_PACKAGES)
-.setup-test:
-	@./setup-packages $(TEST_PACKAGES)
-.setup-fuzz:
-	@./setup-packages gcc g++
-.setup-packaging:
-	@./setup-packages $(PACKAGING_PACKAGES)
-.setup-bench:
-	@./setup-packages $(BENCH_PACKAGES)
+# Debian packages: installed where apt-get may, else named.
+.setup-%:
+	@./setup-packages $*

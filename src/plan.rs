@@ -80,6 +80,8 @@ pub struct ServePlan {
     pub max_body: u64,
     /// How long running requests have after a signal.
     pub grace: Duration,
+    /// How long a connection waits for its next request.
+    pub keep_alive: Duration,
     /// More variables for the children.
     pub environment: Vec<(OsString, OsString)>,
     /// `URL=DIR`, as it was given.

@@ -1,33 +1,33 @@
 //! Settings in the script itself, for servers that pass no variables: `# wsgi-cgi: timeout=30 debug`.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+use contract::files;
 
 /// A pragma stands within the first so many bytes.
 const LIMIT: u64 = 4096;
 
 /// The words of the script's pragma lines, in order: `name` or `name=value`, without blanks.
 pub fn read(script: &Path) -> io::Result<Vec<OsString>> {
-    let mut start = Vec::new();
-    File::open(script)?.take(LIMIT).read_to_end(&mut start)?;
-    Ok(words(&start))
+    Ok(words(&beginning(script)?))
 }
 
 /// The first line of a file, without its end.
 pub fn first_line(script: &Path) -> Option<Vec<u8>> {
-    let mut start = Vec::new();
-    File::open(script)
-        .ok()?
-        .take(LIMIT)
-        .read_to_end(&mut start)
-        .ok()?;
+    let start = beginning(script).ok()?;
     start
         .split(|byte| *byte == b'\n')
         .next()
         .map(<[u8]>::to_vec)
+}
+
+fn beginning(script: &Path) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    files::open(script)?.0.take(LIMIT).read_to_end(&mut start)?;
+    Ok(start)
 }
 
 fn words(start: &[u8]) -> Vec<OsString> {

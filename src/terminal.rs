@@ -7,6 +7,8 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use contract::report::{is_steering, printable_line};
+
 /// What takes less needs no progress.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -99,7 +101,7 @@ impl Progress {
             };
         }
         let (ending, ended) = mpsc::channel();
-        let (what, start) = (what.to_owned(), Instant::now());
+        let (what, start) = (printable_line(what), Instant::now());
         let teller = thread::spawn(move || {
             let mut is_shown = false;
             while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(PATIENCE) {
@@ -129,13 +131,23 @@ impl Drop for Progress {
     }
 }
 
-/// A word as a shell reads it.
+/// A word as a shell reads it. What a terminal must not be sent is written in octal numbers, as bash, ksh and zsh read
+/// them, and any shell by POSIX of 2024.
 pub fn quoted(word: impl AsRef<OsStr>) -> String {
-    let word = word.as_ref().display().to_string();
+    let word = word.as_ref();
     let is_plain = |char: char| char.is_alphanumeric() || "/._-+=:@%,".contains(char);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word,
-        false => format!("'{}'", word.replace('\'', "'\\''")),
+    match word.to_str().filter(|text| !text.contains(is_steering)) {
+        Some(text) if !text.is_empty() && text.chars().all(is_plain) => text.to_owned(),
+        Some(text) => format!("'{}'", text.replace('\'', "'\\''")),
+        None => {
+            let byte = |byte: &u8| match byte {
+                b'\'' | b'\\' => format!("\\{byte:03o}"),
+                b' '..=b'~' => char::from(*byte).to_string(),
+                byte => format!("\\{byte:03o}"),
+            };
+            let bytes: String = word.as_encoded_bytes().iter().map(byte).collect();
+            format!("$'{bytes}'")
+        }
     }
 }
 
@@ -153,6 +165,29 @@ mod tests {
             let found = variables.iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| *value)
         })
+    }
+
+    #[test]
+    fn a_word_is_one_for_a_shell_and_steers_no_terminal() {
+        use std::os::unix::ffi::OsStrExt;
+        for word in [
+            &b"plain/_-.py"[..],
+            b"",
+            b"it's a $(touch x) `y`",
+            b"a\x1b[2J\n'\\",
+            "a\u{202e}b \u{eb}".as_bytes(),
+            b"\xff\x01",
+        ] {
+            let word = OsStr::from_bytes(word);
+            let quoted = quoted(word);
+            assert!(!quoted.contains(is_steering), "{quoted:?}");
+            let command = format!("printf %s {quoted}");
+            let read = std::process::Command::new("bash")
+                .args(["-c", &command])
+                .output()
+                .unwrap();
+            assert_eq!(OsStr::from_bytes(&read.stdout), word, "{quoted}");
+        }
     }
 
     #[test]

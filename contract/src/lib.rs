@@ -2,6 +2,7 @@
 
 pub mod codes;
 pub mod descriptors;
+pub mod files;
 pub mod handover;
 pub mod limits;
 pub mod outcome;
@@ -9,7 +10,9 @@ pub mod page;
 pub mod passing;
 pub mod progress;
 pub mod report;
+pub mod secrets;
 pub mod stderr;
 pub mod trace;
+pub mod variables;
 pub mod warm;
 mod wire;

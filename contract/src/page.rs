@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::handover::Detail;
 use crate::report::{Failure, escape};
+use crate::secrets::is_secret;
 use crate::trace::{Exception, Frame, Relation};
 
 /// Where a listener puts the last lines that the request wrote to stderr.
@@ -21,33 +22,6 @@ pre{background:var(--soft);padding:.8em;overflow:auto;border-radius:4px}\
 .at{background:var(--mark);display:inline-block;min-width:100%}\
 table{border-collapse:collapse;width:100%}td{border-top:1px solid var(--line);padding:.2em .6em;vertical-align:top;word-break:break-word}\
 td:first-child{white-space:nowrap;width:1%}summary{cursor:pointer}";
-
-/// Names whose values are nobody's business, not even in a page for the author: pages are shared.
-const SECRETS: [&str; 23] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "passcode",
-    "pwd",
-    "secret",
-    "token",
-    "api_key",
-    "apikey",
-    "private",
-    "credential",
-    "authorization",
-    "cookie",
-    "session_key",
-    "sessionid",
-    "access_key",
-    "auth_key",
-    "signature",
-    "jwt",
-    "oidc",
-    "card_number",
-    "cvv",
-    "auth_pw",
-];
 
 /// Stands for a value that is not shown.
 pub const MASK: &str = "••••••";
@@ -194,12 +168,6 @@ fn write_request(page: &mut String, variables: &[(Vec<u8>, Vec<u8>)]) {
         write_row(page, &name, &value);
     }
     page.push_str("</table></details>\n");
-}
-
-/// Whether what has this name is not to be shown.
-pub fn is_secret(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    SECRETS.iter().any(|secret| lower.contains(secret))
 }
 
 fn write_row(page: &mut String, name: &str, value: &str) {

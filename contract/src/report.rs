@@ -7,7 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Instant, SystemTime};
 
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, fstat};
+use rustix::stdio;
 use wsgi_cgi_process::time_limits::LOG_WRITE;
 
 use crate::codes::Code;
@@ -107,9 +108,12 @@ pub fn write(shown: &[u8], logged: &[u8], error_log: Option<&Path>) {
     }
 }
 
-/// Appends to the error log; where that fails, stderr says so.
+/// Appends to the error log, unless that is what stderr is; where it fails, stderr says so.
 fn append(log: &Path, bytes: &[u8]) {
-    let written = open(log).and_then(|file| write_in_time(file, bytes, Instant::now() + LOG_WRITE));
+    let written = open(log).and_then(|file| match is_stderr(&file) {
+        true => Ok(()),
+        false => write_in_time(file, bytes, Instant::now() + LOG_WRITE),
+    });
     if let Err(error) = written {
         let reason = format!("{}: {error}", log.display());
         let line = format!(
@@ -128,6 +132,13 @@ pub fn open(log: &Path) -> io::Result<File> {
         .create(true)
         .custom_flags(nonblocking)
         .open(log)
+}
+
+fn is_stderr(file: &File) -> bool {
+    let (Ok(stderr), Ok(file)) = (fstat(stdio::stderr()), fstat(file)) else {
+        return false;
+    };
+    (stderr.st_dev, stderr.st_ino) == (file.st_dev, file.st_ino)
 }
 
 /// Text from outside, for a terminal, a log or a page: line ends and tabs stay, any other character that would steer

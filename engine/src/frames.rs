@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use contract::page::{MASK, is_secret};
+use contract::page::MASK;
+use contract::secrets::is_secret;
 use contract::trace::{Exception, Frame, Relation};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyModule};

@@ -1,9 +1,11 @@
 //! Imports the application's file under its own name, never showing byte code of an older text.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use contract::files;
 use contract::handover::ByteCode;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
@@ -12,6 +14,9 @@ use crate::warm::watch;
 
 /// Byte code that is checked by a hash of its source (PEP 552).
 const CHECKED_HASH: [u8; 4] = 3u32.to_le_bytes();
+
+/// More than any source or byte code has, in bytes.
+const LIMIT: u64 = 256 << 20;
 
 /// Imports `file` as the module that it is: with its packages, if `__init__.py` lies beside it.
 pub fn import_file<'py>(
@@ -94,7 +99,9 @@ fn compile<'py>(
     byte_code: ByteCode,
 ) -> PyResult<Bound<'py, PyAny>> {
     watch::note_file(file);
-    let source = PyBytes::new(py, &fs::read(file)?);
+    let source = files::read(file, LIMIT)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))?;
+    let source = PyBytes::new(py, &source);
     let magic = importer.getattr("MAGIC_NUMBER")?.extract::<[u8; 4]>()?;
     let key = u32::from_le_bytes(magic);
     let hash = py
@@ -105,7 +112,7 @@ fn compile<'py>(
     let cache = importer.call_method1("cache_from_source", (file.as_os_str(),))?;
     let cache = cache.extract::<PathBuf>()?;
     let marshal = py.import("marshal")?;
-    if let Some(code) = fs::read(&cache)
+    if let Some(code) = files::read(&cache, LIMIT)
         .ok()
         .as_deref()
         .and_then(|bytes| bytes.strip_prefix(header.as_slice()))

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use contract::codes::Code;
+use contract::files;
 use contract::handover::Packages;
 use contract::report::{Failure, tell_line};
 use pyo3::prelude::*;
@@ -19,6 +20,9 @@ const RUN_PTH_LINE: &std::ffi::CStr = c"def addpackage(line, sitedir):\n    exec
 /// The line of setuptools' distutils-precedence.pth, which most virtualenvs before Python 3.12 have.
 /// It costs a hello application a quarter of its time, and each import a call.
 const SETUPTOOLS_LINE: &str = "import os; var = 'SETUPTOOLS_USE_DISTUTILS'; enabled = os.environ.get(var, 'local') == 'local'; enabled and __import__('_distutils_hack').add_shim();";
+
+/// More than any `.pth` file has, in bytes.
+const LIMIT: u64 = 16 << 20;
 
 /// Adds the site directories to `sys.path`, processes their `.pth` files, sets `sys.prefix`.
 pub fn add_packages(py: Python<'_>, packages: &Packages) -> PyResult<()> {
@@ -143,7 +147,7 @@ fn add_directory(path: &Bound<'_, PyList>, directory: &Path) -> PyResult<()> {
 
 fn add_pth_file(path: &Bound<'_, PyList>, directory: &Path, file: &Path) -> PyResult<()> {
     watch::note_file(file);
-    let text = fs::read(file)?;
+    let text = files::read(file, LIMIT)?;
     let text = String::from_utf8_lossy(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text));
     for line in text.lines() {
         if line.starts_with("import ") || line.starts_with("import\t") {

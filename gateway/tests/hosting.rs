@@ -96,54 +96,81 @@ impl Hosted {
     }
 }
 
-/// A site with a fault.
+/// A site with faults: at `/find`, and where it is told what a script says.
 struct Panics;
 
 impl Site for Panics {
     fn find(
         &self,
         _: &Request<'_>,
-        _: &Address,
+        address: &Address,
         _: BorrowedFd<'_>,
         _: &mut Reply,
     ) -> Result<Option<(Script, Place)>, Trouble> {
-        panic!("on purpose");
+        assert_ne!(address.path, b"/find", "on purpose");
+        let place = Place {
+            path_info: address.path.clone(),
+            ..Place::default()
+        };
+        let script = Script::new(Path::new(HERE).join("tests/kinds.cgi"));
+        Ok(Some((script, place)))
     }
 
     fn start(
         &self,
         _: &Request<'_>,
-        _: &Script,
-        _: &Variables,
-        _: OwnedFd,
-        _: Slot,
+        script: &Script,
+        variables: &Variables,
+        body: OwnedFd,
+        slot: Slot,
     ) -> io::Result<Child> {
-        Err(io::ErrorKind::Unsupported.into())
+        slot.spawn(script, variables, body)
     }
 
-    fn script_says(&self, _: u64, _: &str) {}
+    fn script_says(&self, _: u64, line: &str) {
+        panic!("on purpose: {line}");
+    }
 
     fn host_says(&self, _: u64, _: &str) {}
 }
 
+/// What is shipped unwinds as the tests do.
 #[test]
-fn a_site_that_panics_keeps_no_listener_from_stopping() {
+fn no_profile_aborts_at_a_panic() {
+    let manifest = fs::read_to_string(Path::new(HERE).join("../Cargo.toml")).unwrap();
+    assert!(manifest.contains("\n[profile.release]\n"));
+    assert!(!manifest.contains("\npanic"));
+}
+
+#[test]
+fn a_site_that_panics_ends_its_own_connection_and_keeps_no_listener_from_stopping() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = UnixStream::pair().unwrap();
     let (sender, ended) = channel();
-    let host = Host::new(Panics, Limits::default());
+    let limits = Limits {
+        processes: 1,
+        ..Limits::default()
+    };
+    let host = Host::new(Panics, limits);
     thread::spawn(move || {
         sender.send(host.serve_until(vec![listener.into()], &stopped, Duration::MAX))
     });
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-        .unwrap();
-    let mut answer = Vec::new();
-    // Its end, or a reset: the thread of the connection is gone.
-    let _ = stream.read_to_end(&mut answer);
-    assert_eq!(answer, b"");
+    let ask = |path: &str| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        // Its end, or a reset: the thread of the connection is gone.
+        let _ = stream.read_to_end(&mut answer);
+        answer
+    };
+    for _ in 0..2 {
+        // One of them has a script that would run on.
+        assert_eq!(ask("/find"), b"");
+        assert_eq!(ask("/late"), b"");
+        assert!(ask("/length").ends_with(b"four"));
+    }
     drop(stop);
     // It would wait for the grace, which has no end.
     ended
@@ -285,11 +312,147 @@ fn what_is_late_is_ended_with_all_that_it_started() {
     }
 }
 
+/// A program that waits for a file when its answer is whole.
+fn works(limits: Limits) -> (Hosted, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let flag = folder.path().join("flag");
+    let host = Hosted::with("kinds.cgi", limits, |program| {
+        program.variable("FLAG", flag)
+    });
+    (host, folder)
+}
+
+#[test]
+fn a_connection_is_free_when_its_answer_is_whole() {
+    let limits = Limits {
+        processes: 4,
+        ..Limits::default()
+    };
+    let (host, folder) = works(limits);
+    let requests = [
+        "GET /kinds/works",
+        "HEAD /kinds/works",
+        "GET /kinds/bare",
+        "GET /kinds/length",
+    ];
+    let mut stream = TcpStream::connect(host.address).unwrap();
+    let limit = Some(Duration::from_secs(60));
+    stream.set_read_timeout(limit).unwrap();
+    let mut answer = BufReader::new(stream.try_clone().unwrap());
+    for request in requests {
+        let head = format!("{request} HTTP/1.1\r\nHost: h\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            assert!(answer.read_line(&mut line).unwrap() > 0, "{request}");
+        }
+        if matches!(request, "GET /kinds/works" | "GET /kinds/length") {
+            let mut body = [0; 4];
+            answer.read_exact(&mut body).unwrap();
+            assert_eq!(&body, b"four");
+        }
+    }
+    fs::write(folder.path().join("flag"), "").unwrap();
+    // What they say later is still told; only a body can be too long.
+    let mut lines: Vec<_> = (0..4).map(|_| host.line()).collect();
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            "#1 the body is 5 bytes longer than its Content-Length: they were cut",
+            "worked",
+            "worked",
+            "worked"
+        ]
+    );
+}
+
+#[test]
+fn a_script_that_works_on_keeps_its_place_until_its_time_is_over() {
+    let limits = Limits {
+        processes: 1,
+        time: Some(Duration::from_millis(300)),
+        ..Limits::default()
+    };
+    let (host, _folder) = works(limits);
+    host.check("/kinds/works", "HTTP/1.1 200 OK\r\n", "\r\n\r\nfour");
+    host.check("/kinds/length", "HTTP/1.1 200 OK\r\n", "\r\n\r\nfour");
+    assert_eq!(
+        host.line(),
+        "#1 the script still worked when its time was over: it is ended"
+    );
+}
+
+#[test]
+fn a_cut_answer_whose_end_is_the_connections_is_reset() {
+    let host = Hosted::new("kinds.cgi", Limits::default());
+    let ask = |request: &str| {
+        let mut stream = TcpStream::connect(host.address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).map(|_| answer)
+    };
+    let cut = ask("GET /kinds/dies HTTP/1.0\r\n\r\n").unwrap_err();
+    assert_eq!(cut.kind(), io::ErrorKind::ConnectionReset);
+    let whole = ask("GET /kinds/document HTTP/1.0\r\n\r\n").unwrap();
+    assert!(whole.ends_with(b"\r\n\r\nGET "));
+    // In chunks it shows.
+    let cut = ask("GET /kinds/dies HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    assert!(cut.ends_with(b"\r\n\r\n4\r\nsome\r\n"));
+}
+
+#[test]
+fn a_client_that_has_ended_its_side_is_answered_when_its_turn_comes() {
+    let limits = Limits {
+        processes: 1,
+        // What comes later than this came too late before.
+        half_closed: Some(Duration::from_millis(1)),
+        ..Limits::default()
+    };
+    let (host, folder) = works(limits);
+    let mut first = TcpStream::connect(host.address).unwrap();
+    first
+        .write_all(b"GET /kinds/works HTTP/1.1\r\nHost: h\r\n\r\n")
+        .unwrap();
+    let mut start = [0; 12];
+    first.read_exact(&mut start).unwrap();
+    let mut queued = TcpStream::connect(host.address).unwrap();
+    queued
+        .write_all(b"GET /kinds/pauses HTTP/1.0\r\n\r\n")
+        .unwrap();
+    queued.shutdown(Shutdown::Write).unwrap();
+    // The first byte comes ahead, to find out whether anybody reads it.
+    assert_eq!(queued.peek(&mut [0; 12]).unwrap(), 1);
+    fs::write(folder.path().join("flag"), "").unwrap();
+    let mut answer = String::new();
+    queued.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nfour"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_connection_carries_one_request_where_it_is_not_kept() {
+    let limits = Limits {
+        keep_alive: Duration::ZERO,
+        ..Limits::default()
+    };
+    let host = Hosted::new("kinds.cgi", limits);
+    let answer = host.raw("GET /kinds/length HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(
+        answer.ends_with("\r\nConnection: close\r\n\r\nfour"),
+        "{answer}"
+    );
+}
+
 #[test]
 fn the_longest_limits_are_as_good_as_none() {
     let limits = Limits {
         time: Some(Duration::MAX),
         half_closed: Some(Duration::MAX),
+        keep_alive: Duration::MAX,
         ..Limits::default()
     };
     let host = Hosted::new("kinds.cgi", limits);

@@ -19,4 +19,21 @@ case $PATH_INFO in
     while [ ! -e "$FLAG" ]; do sleep 0.01; done
     echo ended
     ;;
+/works | /bare)
+    case $PATH_INFO in
+    /works) printf 'Content-Type: text/plain\nContent-Length: 4\n\nfour' ;;
+    /bare) printf 'Status: 204\n\n' ;;
+    esac
+    while [ ! -e "$FLAG" ]; do sleep 0.01; done
+    printf 'five!'
+    echo "worked" >&2
+    ;;
+/pauses)
+    sleep 0.1
+    printf 'Content-Type: text/plain\nContent-Length: 4\n\nfour'
+    ;;
+/dies)
+    printf 'Content-Type: text/plain\n\nsome'
+    kill -9 $$
+    ;;
 esac

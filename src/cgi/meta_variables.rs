@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use contract::handover::{BodyLength, ResponseForm};
 
 use super::{before, last_segment};
-use crate::bytes::decimal;
+use crate::bytes::{decimal, is_token};
 
 /// The process's environment as bytes, in its order: meta-variables and the deployment's own.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,9 @@ pub struct BadContentLength {
     /// What was given instead.
     pub value: Vec<u8>,
 }
+
+/// A variable, what its value must fulfil, and what is wrong with one that does not.
+type Rule = (&'static str, fn(&[u8]) -> bool, &'static str);
 
 impl FromIterator<(Vec<u8>, Vec<u8>)> for MetaVariables {
     fn from_iter<T: IntoIterator<Item = (Vec<u8>, Vec<u8>)>>(variables: T) -> Self {
@@ -34,7 +37,7 @@ pub const LIMITED_SCRIPT: &str = "script";
 /// Its value for a child of `check`: the application is observed.
 pub const CHECKED: &str = "check";
 
-/// Before its value for a child that is to become somebody else's first.
+/// Before its value for a child of `check`, which is to leave the terminal and perhaps to become somebody else's first.
 pub const OTHER_USER: &str = "as:";
 
 /// Native libraries start one thread per core when they are imported: slow, over a shared host's
@@ -125,6 +128,34 @@ impl MetaVariables {
         for name in THREAD_COUNTS {
             self.set_unless_given(name, b"1");
         }
+    }
+
+    /// A variable whose value RFC 3875 does not allow, and why. Servers take liberties that are mended; what a person
+    /// has typed is a mistake.
+    pub fn malformed(&self) -> Option<String> {
+        let is_path = |value: &[u8]| value.starts_with(b"/");
+        let is_port = |value: &[u8]| decimal(value).is_some_and(|port| port <= u16::MAX.into());
+        let is_number = |value: &[u8]| decimal(value).is_some();
+        let is_protocol = |value: &[u8]| value.split(|byte| *byte == b'/').all(is_token);
+        let rules: [Rule; 6] = [
+            ("REQUEST_METHOD", is_token, "not a method such as GET"),
+            ("SCRIPT_NAME", is_path, "it does not begin with /"),
+            ("PATH_INFO", is_path, "it does not begin with /"),
+            ("CONTENT_LENGTH", is_number, "not a number of bytes"),
+            ("SERVER_PORT", is_port, "not the number of a port"),
+            (
+                "SERVER_PROTOCOL",
+                is_protocol,
+                "not a protocol such as HTTP/1.1",
+            ),
+        ];
+        rules.iter().find_map(|(name, is_right, reason)| {
+            let value = self.get(name).filter(|value| !is_right(value))?;
+            Some(format!(
+                "{name} {:?}: {reason}",
+                String::from_utf8_lossy(value)
+            ))
+        })
     }
 
     /// How the end of the body is known (RFC 3875 section 4.1.2).
@@ -385,6 +416,31 @@ mod tests {
                 value: value.into(),
             };
             assert_eq!(length(value), Err(bad), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_rfc_3875_does_not_allow_is_malformed() {
+        for right in [
+            "",
+            "REQUEST_METHOD= CONTENT_LENGTH=",
+            "REQUEST_METHOD=PROPFIND SCRIPT_NAME=/a PATH_INFO=/ CONTENT_LENGTH=3 SERVER_PORT=80",
+            "SERVER_PROTOCOL=INCLUDED",
+            "SERVER_PROTOCOL=HTTP/1.0",
+        ] {
+            assert_eq!(variables(right).malformed(), None);
+        }
+        for wrong in [
+            "REQUEST_METHOD=G(T",
+            "SCRIPT_NAME=a",
+            "PATH_INFO=a",
+            "CONTENT_LENGTH=1s",
+            "SERVER_PORT=65536",
+            "SERVER_PROTOCOL=HTTP/",
+        ] {
+            let (name, _) = wrong.split_once('=').unwrap();
+            let reason = variables(wrong).malformed().unwrap();
+            assert!(reason.starts_with(name), "{reason}");
         }
     }
 

@@ -1,20 +1,19 @@
 //! Which script the server meant: its arguments, or the file behind Apache's `Action`; looks at files' identity only.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::arguments::strip_query_words;
 use super::meta_variables::MetaVariables;
 
 /// What names the application in this request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Named {
-    /// The configuration's arguments, freed of the query's words. They may lack an APP; then a wrapper
-    /// script may be the handler of an `Action`: ask [`named_by_action`].
-    ByArguments(Vec<OsString>),
+    /// The arguments, as far as they are not the client's: ask [`super::arguments::find_foreign`]. They
+    /// may lack an APP; then a wrapper script may be the handler of an `Action`: ask [`named_by_action`].
+    ByArguments,
     /// Apache's `Action`: no argument is believed.
     ByAction(ActionScript),
     /// Apache's `Action` for an address that leads to no file.
@@ -32,22 +31,17 @@ pub struct ActionScript {
     pub extra_path: Vec<u8>,
 }
 
-/// Finds out what names the application, in a CGI request. `exe` is this executable, `args` its
-/// arguments without `argv[0]`.
+/// Finds out what names the application, in a CGI request. `is_own` tells whether a file is this
+/// executable.
 ///
 /// A server that has this executable as its script (SCRIPT_FILENAME is the same file) passes no
 /// argument but the query's words. REDIRECT_STATUS as a guard proves nothing, for Lighttpd and nginx
 /// always set it; the file's identity does.
-pub fn named(variables: &MetaVariables, exe: &Path, args: &[OsString]) -> Named {
-    let script_filename = variables.get("SCRIPT_FILENAME").map(path);
-    if script_filename.is_some_and(|script| same_file(script, exe)) {
-        return named_by_action(variables, exe);
+pub fn named(variables: &MetaVariables, is_own: impl Fn(&Path) -> bool) -> Named {
+    match variables.get("SCRIPT_FILENAME").map(path) {
+        Some(script) if is_own(script) => named_by_action(variables, is_own),
+        _ => Named::ByArguments,
     }
-    Named::ByArguments(strip_query_words(
-        args,
-        variables.get("QUERY_STRING"),
-        script_filename,
-    ))
 }
 
 /// Finds the script of Apache's `Action`: PATH_TRANSLATED walked upward to the first regular file, for
@@ -55,7 +49,7 @@ pub fn named(variables: &MetaVariables, exe: &Path, args: &[OsString]) -> Named 
 ///
 /// Only Apache sets REDIRECT_HANDLER, and only there is PATH_TRANSLATED the script; under Lighttpd it
 /// is a file that does not exist.
-pub fn named_by_action(variables: &MetaVariables, exe: &Path) -> Named {
+pub fn named_by_action(variables: &MetaVariables, is_own: impl Fn(&Path) -> bool) -> Named {
     let is_action =
         variables.get("REDIRECT_HANDLER").is_some() && variables.get("REDIRECT_STATUS").is_some();
     let Some(translated) = variables
@@ -66,7 +60,7 @@ pub fn named_by_action(variables: &MetaVariables, exe: &Path) -> Named {
     };
     match first_regular_file(translated) {
         // The executable is no Python source; its own address is no script's.
-        Some(script) if same_file(&script.file, exe) => Named::StartedDirectly,
+        Some(script) if is_own(&script.file) => Named::StartedDirectly,
         Some(script) => Named::ByAction(script),
         None => Named::Missing(path(translated).to_owned()),
     }
@@ -126,6 +120,11 @@ mod tests {
         fn exe(&self) -> PathBuf {
             self.0.join("wsgi-cgi")
         }
+
+        fn is_exe(&self) -> impl Fn(&Path) -> bool {
+            let exe = self.exe();
+            move |file| same_file(file, &exe)
+        }
     }
 
     impl Drop for Folder {
@@ -163,18 +162,13 @@ mod tests {
     #[test]
     fn an_action_names_the_first_regular_file_upward() {
         let folder = Folder::new("action");
-        let args = ["-v", "evil.py"].map(OsString::from);
         for (translated, extra_path) in [
             ("app.wsgi", ""),
             ("app.wsgi/", "/"),
             ("app.wsgi/pi", "/pi"),
             ("app.wsgi/a/b//c/", "/a/b//c/"),
         ] {
-            let named = named(
-                &action(&folder, "wsgi-cgi", translated),
-                &folder.exe(),
-                &args,
-            );
+            let named = named(&action(&folder, "wsgi-cgi", translated), folder.is_exe());
             assert_eq!(named, script(&folder, extra_path), "{translated}");
         }
     }
@@ -183,25 +177,20 @@ mod tests {
     fn an_action_without_a_file_names_nothing() {
         let folder = Folder::new("missing");
         for translated in ["nothing", "nothing/x", "empty", "empty/x", "x\0y"] {
-            let named = named(&action(&folder, "wsgi-cgi", translated), &folder.exe(), &[]);
+            let named = named(&action(&folder, "wsgi-cgi", translated), folder.is_exe());
             assert_eq!(
                 named,
                 Named::Missing(folder.0.join(translated)),
                 "{translated}"
             );
         }
-        let named = named(
-            &action(&folder, "wsgi-cgi", "wsgi-cgi/x"),
-            &folder.exe(),
-            &[],
-        );
+        let named = named(&action(&folder, "wsgi-cgi", "wsgi-cgi/x"), folder.is_exe());
         assert_eq!(named, Named::StartedDirectly);
     }
 
     #[test]
     fn arguments_are_not_believed_where_the_script_is_this_executable() {
         let folder = Folder::new("direct");
-        let args = ["--python", "/tmp/evil"].map(OsString::from);
         let link = folder.0.join("link.cgi");
         std::os::unix::fs::symlink(folder.exe(), &link).unwrap();
         for name in ["wsgi-cgi", "link.cgi", "empty/../wsgi-cgi"] {
@@ -211,7 +200,7 @@ mod tests {
                 ("PATH_TRANSLATED", folder.join("app.wsgi")),
             ];
             assert_eq!(
-                named(&variables(&lighttpd), &folder.exe(), &args),
+                named(&variables(&lighttpd), folder.is_exe()),
                 Named::StartedDirectly,
                 "{name}"
             );
@@ -225,48 +214,28 @@ mod tests {
             let mut variables = action(&folder, "wsgi-cgi", "app.wsgi");
             variables.remove(absent);
             assert_eq!(
-                named(&variables, &folder.exe(), &[]),
+                named(&variables, folder.is_exe()),
                 Named::StartedDirectly,
                 "{absent}"
             );
         }
         let mut relative = action(&folder, "wsgi-cgi", "app.wsgi");
         relative.set("PATH_TRANSLATED", "app.wsgi");
-        assert_eq!(named(&relative, &folder.exe(), &[]), Named::StartedDirectly);
+        assert_eq!(named(&relative, folder.is_exe()), Named::StartedDirectly);
     }
 
     #[test]
-    fn a_wrapper_as_handler_keeps_its_own_arguments_only() {
+    fn a_wrapper_may_be_the_handler_of_an_action() {
         let folder = Folder::new("wrapper");
         let variables = action(&folder, "run.cgi", "app.wsgi/pi");
-        let args = ["--warm", "-v", "evil.py"].map(OsString::from);
+        assert_eq!(named(&variables, folder.is_exe()), Named::ByArguments);
         assert_eq!(
-            named(&variables, &folder.exe(), &args),
-            Named::ByArguments(vec!["--warm".into()])
-        );
-        assert_eq!(
-            named_by_action(&variables, &folder.exe()),
+            named_by_action(&variables, folder.is_exe()),
             script(&folder, "/pi")
         );
-    }
-
-    #[test]
-    fn arguments_are_believed_where_the_script_is_another_file() {
-        let folder = Folder::new("believed");
-        let file = folder.join("app.wsgi");
-        let variables = variables(&[
-            ("SCRIPT_FILENAME", file.clone()),
-            ("QUERY_STRING", file.clone()),
-        ]);
-        let args = [OsString::from(file)];
         assert_eq!(
-            named(&variables, &folder.exe(), &args),
-            Named::ByArguments(args.to_vec())
-        );
-        let empty = MetaVariables::default();
-        assert_eq!(
-            named(&empty, &folder.exe(), &args),
-            Named::ByArguments(args.to_vec())
+            named(&MetaVariables::default(), folder.is_exe()),
+            Named::ByArguments
         );
     }
 

@@ -14,9 +14,10 @@ const ABOUT: &str = "Finds what will go wrong under a web server, and says what 
 
 const DETAILS: &str = "\
 The application is imported and answers a few requests (GET, HEAD and POST of
-/, a page that is missing, odd addresses), each in a process of its own: what
-its import and these requests do, they do. Nothing else is changed. With
---no-run, files are only looked at.
+/, a page that is missing, odd addresses), each in a process of its own without
+a terminal: what its import and these requests do, they do. Nothing else is
+changed. With --no-run, neither the application nor its interpreter is started.
+Root runs the application of another user as that user.
 
 Examples:
   wsgi-cgi check app.py                                 as you, as you are
@@ -65,7 +66,7 @@ pub(super) struct CheckLine {
     /// The folder whose files the web server hands out [default: the folder of a CGI script]
     #[arg(long, value_name = "DIR", help_heading = "What is checked")]
     document_root: Option<PathBuf>,
-    /// Look at files only: neither import nor requests
+    /// Look at files only: no import, no requests, no comparison of packages
     #[arg(long, help_heading = "What is checked")]
     no_run: bool,
     /// Ask the web server, at this address of the application, what it gives scripts; to be run on its host

@@ -79,7 +79,7 @@ Exit status: 0 the response was complete; 1 the application failed; 2 wrong
 usage; 3 application or interpreter not found; 124 timed out; 128+N ended by
 signal N.";
 
-/// The command line: options, APP, and nothing that is read behind it.
+/// The command line: options and APP, in any order.
 #[derive(Parser)]
 #[command(name = "wsgi-cgi", version = VERSION, about = ABOUT, after_help = DETAILS, args_override_self = true)]
 struct CommandLine {
@@ -88,9 +88,20 @@ struct CommandLine {
     /// The application
     #[arg(value_name = "APP")]
     application: Option<OsString>,
-    /// Words that the web server made of the query (RFC 3875 section 4.4): never read
+    /// Behind APP only options are read
     #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
     ignored: Vec<OsString>,
+}
+
+/// The command line that a web server may have made longer: nothing behind APP is read, not even options.
+#[derive(Parser)]
+#[command(name = "wsgi-cgi", version = VERSION, args_override_self = true)]
+struct ScriptLine {
+    #[command(flatten)]
+    options: Options,
+    /// The application, and what follows it
+    #[arg(value_name = "APP", trailing_var_arg = true)]
+    words: Vec<OsString>,
 }
 
 // The groups of options in --help.
@@ -219,6 +230,29 @@ pub fn parse(arguments: &[OsString]) -> Result<Typed, Refusal> {
         }),
         Err(error) => Err(refusal(&error)),
     }
+}
+
+/// Reads the command line of a script, and tells at which place APP stands in it.
+pub fn parse_script(arguments: &[OsString]) -> Result<(Typed, Option<usize>), Refusal> {
+    let program = OsString::from("wsgi-cgi");
+    let line = ScriptLine::try_parse_from(std::iter::once(&program).chain(arguments))
+        .map_err(|error| refusal(&error))?;
+    let mut words = line.words.into_iter();
+    let application = words.next();
+    let place = application.as_ref().and_then(|application| {
+        // A `--` behind it may be missing among the words.
+        let end = arguments.len() - words.len();
+        arguments
+            .get(..end)?
+            .iter()
+            .rposition(|argument| argument == application)
+    });
+    let typed = Typed {
+        application,
+        options: line.options,
+        is_followed: false,
+    };
+    Ok((typed, place))
 }
 
 fn refusal(error: &clap::Error) -> Refusal {

@@ -22,9 +22,9 @@ const ABOUT: &str =
 
 const DETAILS: &str = "\
 Every request starts a CGI process, as a web server would: what works here
-works there, and a change of the code shows at the next request. On a loopback
-address failures are shown in the page, unless the request came through a
-proxy; --debug=false hides them.
+works there, and a change of the code shows at the next request. At a terminal,
+the page of a failure shows its traceback to a browser on this machine. Behind
+a proxy, as a service and in a container only --debug shows it, to everybody.
 
 DIR is a folder of scripts as a web server's cgi-bin: executable files in any
 language, and .wsgi or .py files with an application. A folder with a wsgi.py,
@@ -104,6 +104,17 @@ pub(super) struct ServeLine {
         help_heading = LISTENER,
     )]
     grace: Duration,
+    /// How long a connection waits for its next request; 0: one request a connection
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "WSGI_CGI_KEEP_ALIVE",
+        hide_env = true,
+        default_value = "130",
+        value_parser = seconds,
+        help_heading = LISTENER,
+    )]
+    keep_alive: Duration,
     /// Answer this path without the application: 200 as long as requests are taken
     #[arg(
         long,
@@ -192,6 +203,7 @@ pub fn parse_serve(arguments: &[OsString], here: &Path) -> Result<(ServePlan, Ty
         max_processes: processes,
         max_queue: line.max_queue.unwrap_or(16 * processes),
         grace: line.grace,
+        keep_alive: line.keep_alive,
         health: line.health_path.map(health).transpose()?,
         listing: match line.list {
             Some(true) => Listing::On,
@@ -238,6 +250,7 @@ fn plan(
         max_queue: 0,
         max_body: site.max_body,
         grace: Duration::ZERO,
+        keep_alive: Duration::ZERO,
         environment: environment
             .collect::<Result<Vec<_>, _>>()?
             .into_iter()

@@ -2,6 +2,7 @@
 
 pub mod application;
 pub mod cgi;
+pub mod complaints;
 pub mod interpreter;
 pub mod lambda;
 pub mod limited;
@@ -27,25 +28,49 @@ use contract::report::{self, Failure};
 use crate::cgi::meta_variables::{LIMITED_SCRIPT, OTHER_USER, SERVE_CHILD};
 use crate::cgi::script::same_file;
 use crate::cli::Refusal;
+use crate::python::discover::SEARCH_PATH;
 
 /// What a child of this program is to become first.
 pub enum Becomes {
     /// A script of somebody else.
     Script,
-    /// Somebody else's process, and then this kind of child.
+    /// A process without a terminal, perhaps somebody else's, and then this kind of child.
     OtherUser(OsString),
 }
 
-/// Whether a server has started this program by its own address: the arguments are a query's words, and no child of
-/// ours is started so, whatever has been inherited.
-pub fn is_script_itself(script_filename: &OsStr) -> bool {
-    same_file(script_filename.as_ref(), Path::new("/proc/self/exe"))
+/// Whether a file is this program's own. A server whose script it is has started this program by its own address: the
+/// arguments are a query's words, and no child of ours is started so, whatever has been inherited.
+///
+/// Where `/proc` is not mounted, any file counts that shell or server may have found by the name that this program was
+/// started with; where that leads nowhere, every file does, and nothing is believed.
+pub fn is_own_file(file: &Path) -> bool {
+    let own = Path::new("/proc/self/exe");
+    if own.exists() {
+        return same_file(file, own);
+    }
+    let name = env::args_os().next().unwrap_or_default();
+    let places: Vec<_> = match name.as_bytes().contains(&b'/') {
+        true => vec![PathBuf::new()],
+        false => {
+            let search_path = env::var_os("PATH").unwrap_or_else(|| SEARCH_PATH.into());
+            [PathBuf::from(".")]
+                .into_iter()
+                .chain(env::split_paths(&search_path))
+                .collect()
+        }
+    };
+    let mut found = places
+        .iter()
+        .map(|place| place.join(&name))
+        .filter(|file| file.exists())
+        .peekable();
+    found.peek().is_none() || found.any(|own| same_file(file, &own))
 }
 
 /// What this process is to become, if it is such a child.
 pub fn becomes() -> Option<Becomes> {
     let kind = env::var_os(SERVE_CHILD)?;
-    if is_script_itself(&env::var_os("SCRIPT_FILENAME").unwrap_or_default()) {
+    if env::var_os("SCRIPT_FILENAME").is_some_and(|file| is_own_file(Path::new(&file))) {
         return None;
     }
     if kind == LIMITED_SCRIPT {

@@ -14,12 +14,15 @@ mod pyenv;
 mod pyvenv_cfg;
 #[cfg(test)]
 mod tree;
+mod trust;
 mod understanding;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 pub use not_found::{Cause, NotFound, Skipped};
+pub use places::SEARCH_PATH;
+pub use trust::Distrust;
 
 /// What is known before the search. Everything in it comes from the deployment, never from a client.
 #[derive(Clone, Copy, Debug)]

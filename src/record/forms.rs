@@ -1,6 +1,6 @@
 //! Secrets in a request's body: forms, uploads and JSON, whole or cut.
 
-use contract::page::is_secret;
+use contract::secrets::is_secret_field;
 
 use super::mask::{MASK, Masks};
 
@@ -9,7 +9,7 @@ pub fn masked(masks: &mut Masks, content_type: &str, body: &[u8]) -> Vec<u8> {
     let lower = content_type.to_ascii_lowercase();
     let kind = lower.split(';').next().unwrap_or_default().trim();
     match kind {
-        "application/x-www-form-urlencoded" => masks.pairs(body, b"&", "body", is_secret),
+        "application/x-www-form-urlencoded" => masks.pairs(body, b"&", "body", is_secret_field),
         "multipart/form-data" => match boundary(content_type) {
             Some(boundary) => parts(masks, body, &boundary),
             None => body.to_vec(),
@@ -45,19 +45,22 @@ fn parts(masks: &mut Masks, body: &[u8], boundary: &[u8]) -> Vec<u8> {
 }
 
 fn part_masked(masks: &mut Masks, part: &[u8]) -> Vec<u8> {
-    let Some(length) = find(part, b"\r\n\r\n") else {
+    // Some readers take the line ends of Unix, too.
+    let ends = [&b"\r\n\r\n"[..], b"\n\n"].map(|end| find(part, end).map(|at| at + end.len()));
+    let Some(length) = ends.into_iter().flatten().min() else {
         return part.to_vec();
     };
-    let (head, content) = part.split_at(length + 4);
+    let (head, content) = part.split_at(length);
     let name = name(&String::from_utf8_lossy(head));
     match name {
-        Some(name) if is_secret(&name) => {
-            let line_end = if content.ends_with(b"\r\n") { 2 } else { 0 };
-            let (secret, end) = content.split_at(content.len() - line_end);
+        Some(name) if is_secret_field(&name) => {
+            let secret = content.strip_suffix(b"\n").unwrap_or(content);
+            let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
+            let end = content.get(secret.len()..).unwrap_or_default();
             masks.hide(&format!("body: {name}"), secret);
             [head, MASK.as_bytes(), end].concat()
         }
-        _ => part.to_vec(),
+        _ => [head, &document(masks, content)].concat(),
     }
 }
 
@@ -68,9 +71,55 @@ fn name(head: &str) -> Option<String> {
         start.eq_ignore_ascii_case("content-disposition:")
     })?;
     disposition.split(';').find_map(|parameter| {
-        let value = parameter.trim().strip_prefix("name=")?;
-        Some(value.trim_matches('"').to_owned())
+        let (name, value) = parameter.split_once('=')?;
+        let is_it = name.trim().eq_ignore_ascii_case("name");
+        is_it.then(|| value.trim().trim_matches('"').to_owned())
     })
+}
+
+/// JSON, wherever it stands; what is none is left as it is.
+pub fn document(masks: &mut Masks, text: &[u8]) -> Vec<u8> {
+    match text.trim_ascii_start() {
+        [b'{' | b'[', ..] => json(masks, text),
+        _ => text.to_vec(),
+    }
+}
+
+/// The strings, numbers and words of JSON, but for names; and what stands in quotation marks anywhere.
+pub fn strings(text: &[u8]) -> Vec<Vec<u8>> {
+    let is_json = matches!(text.trim_ascii_start(), [b'{' | b'[', ..]);
+    let is_word = |byte: &&u8| byte.is_ascii_alphanumeric() || b"+-._".contains(byte);
+    let mut found = Vec::new();
+    let mut position = 0;
+    while let Some(byte) = text.get(position) {
+        let rest = text.get(position..).unwrap_or_default();
+        let word = rest.iter().take_while(is_word).count();
+        if *byte == b'"' {
+            let end = value_end(text, position);
+            let is_name = is_json && text.get(skip_blanks(text, end)) == Some(&b':');
+            if !is_name {
+                found.push(plain(text.get(position..end).unwrap_or_default()));
+            }
+            position = end;
+        } else if is_json && word > 0 {
+            found.push(rest.get(..word).unwrap_or_default().to_vec());
+            position += word;
+        } else {
+            position += 1;
+        }
+    }
+    found
+}
+
+/// A string's text, whole or cut.
+fn plain(string: &[u8]) -> Vec<u8> {
+    serde_json::from_slice::<String>(string).map_or_else(
+        |_| {
+            let text = string.strip_prefix(b"\"").unwrap_or(string);
+            text.strip_suffix(b"\"").unwrap_or(text).to_vec()
+        },
+        String::into_bytes,
+    )
 }
 
 /// The values of secret names, in text that may be cut or broken: that may be why the request failed.
@@ -87,17 +136,22 @@ fn json(masks: &mut Masks, body: &[u8]) -> Vec<u8> {
         let name = body.get(position..end).unwrap_or_default();
         masked.extend_from_slice(name);
         position = end;
-        let name = String::from_utf8_lossy(name);
-        let name = name.trim_matches('"');
+        let name = String::from_utf8_lossy(&plain(name)).into_owned();
         let behind = skip_blanks(body, position);
-        if body.get(behind) != Some(&b':') || !is_secret(name) {
+        if body.get(behind) != Some(&b':') || !is_secret_field(&name) {
             continue;
         }
         let start = skip_blanks(body, behind + 1);
         let end = value_end(body, start);
         let value = body.get(start..end).unwrap_or_default();
-        let plain = serde_json::from_slice::<String>(value).unwrap_or_default();
-        masks.hide(&format!("body: {name}"), plain.as_bytes());
+        let name = format!("body: {name}");
+        let strings = strings(value);
+        if strings.is_empty() {
+            masks.hide(&name, value);
+        }
+        for string in strings {
+            masks.hide(&name, &string);
+        }
         masked.extend_from_slice(body.get(position..start).unwrap_or_default());
         masked.extend(format!("\"{MASK}\"").bytes());
         position = end;
@@ -182,6 +236,10 @@ mod tests {
         let cut = cut.trim_end();
         check(kind, cut, &cut.replace("secret", MASK));
         check(kind, "no form at all", "no form at all");
+        let unix = "--x\nContent-Disposition: form-data; Name = pin\n\n1234\n--x--\n";
+        check(kind, unix, &unix.replace("1234", MASK));
+        let json = part("a", r#"{"pin": 1}"#);
+        check(kind, &json, &json.replace('1', "\"***\""));
     }
 
     #[test]
@@ -195,6 +253,10 @@ mod tests {
             (
                 r#"{"token":{"value":["x"],"y":"}"},"n":[1,2]}"#,
                 r#"{"token":"***","n":[1,2]}"#,
+            ),
+            (
+                r#"{"pass\u0077ord": "x", "a": {"PIN": [1, {"b": "c"}], "keyboard": 1}}"#,
+                r#"{"pass\u0077ord": "***", "a": {"PIN": "***", "keyboard": 1}}"#,
             ),
             (r#"{"pin_token": 1234}"#, r#"{"pin_token": "***"}"#),
             (

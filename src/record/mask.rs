@@ -2,23 +2,31 @@
 
 use std::collections::BTreeSet;
 
-use base64::prelude::{BASE64_STANDARD, Engine};
-use contract::page::is_secret;
-use percent_encoding::percent_decode;
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use contract::secrets::{is_secret, is_secret_field};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
+
+use super::forms;
+use super::written::Secrets;
 
 /// Stands for a secret. It means nothing to an address, a form, a cookie or JSON.
 pub const MASK: &str = "***";
 
-/// What is shorter is too likely to be a part of something else.
-const SHORTEST: usize = 6;
+/// As clients write it: with padding or without.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
-/// So many are looked for elsewhere: a client can send any number of them.
-const MOST: usize = 100;
+/// How deep secrets in secrets are looked for: JSON in a string in JSON.
+const DEPTH: usize = 4;
 
 /// Secrets that were found, and the names by which they were.
 #[derive(Default)]
 pub struct Masks {
-    secrets: BTreeSet<String>,
+    secrets: Secrets,
     names: BTreeSet<String>,
 }
 
@@ -28,9 +36,9 @@ impl Masks {
         let mut masks = Self::default();
         for (name, value) in deployment {
             if is_secret(&String::from_utf8_lossy(name)) {
-                masks.learn(value);
+                masks.learn(value, DEPTH);
             }
-            masks.learn(password(value).unwrap_or_default());
+            masks.learn(password(value).unwrap_or_default(), 0);
         }
         masks
     }
@@ -42,10 +50,15 @@ impl Masks {
             // Names tell what was sent; none of the values is for others.
             return self.pairs(value, b";,", name, |_| true);
         }
-        if is_secret(name) {
+        // A client names its headers as it names its fields; the other names are the server's own.
+        let is_hidden = match upper.contains("HTTP_") {
+            true => is_secret_field,
+            false => is_secret,
+        };
+        if is_hidden(name) {
             return self.credentials(name, value);
         }
-        self.pairs(value, b"?&;#", name, is_secret)
+        self.pairs(value, b"?&;#", name, is_secret_field)
     }
 
     /// A form's, or an address's, pairs of names and values, of which some are secret.
@@ -73,6 +86,10 @@ impl Masks {
                     masked.push(b'=');
                     masked.extend_from_slice(MASK.as_bytes());
                 }
+                Some((_, rest)) => {
+                    masked.push(b'=');
+                    masked.extend(self.document(rest));
+                }
                 _ => masked.extend_from_slice(value),
             }
             masked.extend(separator);
@@ -85,50 +102,80 @@ impl Masks {
         if value.is_empty() {
             return Vec::new();
         }
-        let scheme = value.iter().position(|byte| *byte == b' ');
-        let (scheme, secret) = value.split_at(scheme.map_or(0, |blank| blank + 1));
+        let blank = match name.to_ascii_uppercase().ends_with("AUTHORIZATION") {
+            true => value.iter().position(|byte| *byte == b' '),
+            false => None,
+        };
+        let (scheme, secret) = value.split_at(blank.map_or(0, |blank| blank + 1));
         self.hide(name, secret);
-        if let Ok(decoded) = BASE64_STANDARD.decode(secret) {
-            self.learn(&decoded);
-            let password = decoded.splitn(2, |byte| *byte == b':').nth(1);
-            self.learn(password.unwrap_or_default());
-        }
         [scheme, MASK.as_bytes()].concat()
+    }
+
+    /// A field's value that is JSON, without its secrets; any other as it is.
+    fn document(&mut self, value: &[u8]) -> Vec<u8> {
+        let plain = form_decoded(value);
+        let masked = forms::document(self, &plain);
+        match masked == plain {
+            true => value.to_vec(),
+            false => percent_encode(&masked, NON_ALPHANUMERIC).to_string().into(),
+        }
     }
 
     /// A secret of this name is not shown here, nor anywhere else.
     pub fn hide(&mut self, name: &str, secret: &[u8]) {
         self.names.insert(name.to_owned());
-        self.learn(secret);
+        self.learn(secret, DEPTH);
     }
 
-    fn learn(&mut self, secret: &[u8]) {
-        let blanks: Vec<_> = secret
-            .iter()
-            .map(|byte| if *byte == b'+' { b' ' } else { *byte })
-            .collect();
-        let decoded = percent_decode(&blanks).collect::<Vec<_>>();
-        for form in [secret, &decoded] {
-            let text = String::from_utf8_lossy(form);
-            if text.len() >= SHORTEST && text != MASK && self.secrets.len() < MOST {
-                self.secrets.insert(text.into_owned());
-            }
+    /// And all that it is made of: an application may show a part of it.
+    fn learn(&mut self, secret: &[u8], depth: usize) {
+        let unquoted = secret
+            .strip_prefix(b"\"")
+            .and_then(|rest| rest.strip_suffix(b"\""));
+        self.secrets.add(unquoted.unwrap_or(secret));
+        let Some(depth) = depth.checked_sub(1) else {
+            return;
+        };
+        let mut parts = forms::strings(secret);
+        parts.push(form_decoded(secret));
+        for part in parts.iter().filter(|part| *part != secret) {
+            self.learn(part, depth);
+        }
+        // `Basic …`, in a header or in a field.
+        let encoded = secret.rsplit(|byte| *byte == b' ').next();
+        let decoded = BASE64
+            .decode(encoded.unwrap_or_default())
+            .unwrap_or_default();
+        if let Some(colon) = decoded.iter().position(|byte| *byte == b':') {
+            self.secrets.add(&decoded);
+            self.secrets
+                .add(decoded.get(colon + 1..).unwrap_or_default());
         }
     }
 
     /// Text without any of the secrets that are known by now.
     pub fn scrubbed(&self, text: &str) -> String {
-        let mut longest_first: Vec<_> = self.secrets.iter().collect();
-        longest_first.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        longest_first
-            .into_iter()
-            .fold(text.to_owned(), |text, secret| text.replace(secret, MASK))
+        String::from_utf8_lossy(&self.scrubbed_bytes(text.as_bytes())).into_owned()
+    }
+
+    /// The same of what may be no text.
+    pub fn scrubbed_bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        self.secrets.scrubbed(bytes)
     }
 
     /// What was hidden.
     pub fn names(&self) -> Vec<&str> {
         self.names.iter().map(String::as_str).collect()
     }
+}
+
+/// As `application/x-www-form-urlencoded` has it.
+fn form_decoded(text: &[u8]) -> Vec<u8> {
+    let blanks: Vec<_> = text
+        .iter()
+        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+        .collect();
+    percent_decode(&blanks).collect()
 }
 
 /// Of `scheme://user:password@host/`, as in DATABASE_URL.
@@ -156,7 +203,16 @@ mod tests {
             "a=***; sessionid=***; b",
         );
         check("HTTP_AUTHORIZATION", "Basic dTpwYXNzd29yZA==", "Basic ***");
-        check("HTTP_X_API_KEY", "abc", "***");
+        check("HTTP_X_API_KEY", "a b", "***");
+        check("AUTH_TYPE", "Basic", "Basic");
+        check("GEOIP_COUNTRY_CODE", "CH", "CH");
+        check("SSL_SESSION_ID", "abc", "***");
+        check("REDIRECT_HTTP_X_CODE", "abc", "***");
+        check(
+            "QUERY_STRING",
+            "a={1}&data=%7B%22pin%22:+1,%22b%22:+%22x%22%7D",
+            "a={1}&data=%7B%22pin%22%3A%20%22%2A%2A%2A%22%2C%22b%22%3A%20%22x%22%7D",
+        );
         check(
             "QUERY_STRING",
             "page=2&api_key=abc&q=a=b",
@@ -191,5 +247,41 @@ mod tests {
         let expected = "***, ***, ***, ***, ***, horse, ***";
         assert_eq!(masks.scrubbed(text), expected);
         assert_eq!(masks.names(), ["HTTP_AUTHORIZATION", "QUERY_STRING: token"]);
+    }
+
+    #[test]
+    fn what_a_secret_is_made_of_is_hidden_as_well() {
+        let mut masks = Masks::default();
+        masks.variable(
+            "HTTP_COOKIE",
+            b"a=%7B%22b%22:+%22cinnamon%22%7D; c=\"ginger\\054bread\"",
+        );
+        masks.variable("QUERY_STRING", b"auth=Basic+bWU6cGVwcGVybWludA");
+        masks.variable("HTTP_AUTHORIZATION", b"Digest response=\"allspice\"");
+        masks.hide(
+            "x",
+            b"{\"type\": [12345678, \"{\\\"d\\\": \\\"cardamom\\\"}\"]}",
+        );
+        for text in [
+            "{'b': 'cinnamon'}",
+            "ginger,bread",
+            "allspice",
+            "peppermint",
+            "cardamom",
+            "12345678",
+        ] {
+            let scrubbed = masks.scrubbed(text);
+            assert!(scrubbed.contains(MASK), "{text}: {scrubbed}");
+        }
+        assert_eq!(masks.scrubbed("'type'"), "'type'");
+    }
+
+    #[test]
+    fn a_client_cannot_fill_the_list_of_secrets() {
+        let mut masks = Masks::default();
+        let names = (0..10_000).map(|number| format!("token{number}=filler{number:05}&"));
+        masks.variable("QUERY_STRING", names.collect::<String>().as_bytes());
+        masks.variable("HTTP_AUTHORIZATION", b"Bearer peppermint");
+        assert_eq!(masks.scrubbed("peppermint"), MASK);
     }
 }

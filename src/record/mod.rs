@@ -3,6 +3,7 @@
 mod files;
 mod forms;
 mod mask;
+mod written;
 
 use std::env;
 use std::ffi::OsStr;
@@ -17,20 +18,17 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use contract::codes::Code;
 use contract::handover::{BodyLength, Job, Source, variable};
 use contract::report::{self, Failure};
+use contract::variables::is_of_request;
 use serde_json::{Map, Value, json};
 
 use self::mask::Masks;
-use crate::gateway::event::encode_path;
+use crate::gateway::event::{Event, encode_path};
 use crate::plan::Settings;
 use crate::runner::spool::spool;
-use crate::runner::warm::{of_deployment, of_request};
 use crate::terminal::quoted;
 
 /// More of a body is not kept, in bytes.
 const BODY_LIMIT: usize = 1 << 20;
-
-/// What shells leave in every environment.
-const OF_SHELLS: [&[u8]; 4] = [b"PWD", b"OLDPWD", b"SHLVL", b"_"];
 
 /// A request, and how it failed.
 pub struct Case<'a> {
@@ -233,8 +231,9 @@ fn not_recorded(folder: &Path, error: &io::Error, error_log: Option<&Path>) {
 
 /// The event, with what is known of the failure beside it.
 fn record(case: &Case<'_>, time: &str) -> Value {
-    let mut masks = Masks::of(of_deployment(case.variables));
-    let (mut variables, mut left_out) = (Map::new(), Vec::new());
+    let is_deployed = |(name, _): &&(Vec<u8>, Vec<u8>)| !is_of_request(name);
+    let mut masks = Masks::of(case.variables.iter().filter(is_deployed));
+    let (mut variables, mut left_out) = (not_given(case), Vec::new());
     for (name, value) in requested(case.variables) {
         let name = String::from_utf8_lossy(name).into_owned();
         let value = masks.variable(&name, value);
@@ -247,7 +246,17 @@ fn record(case: &Case<'_>, time: &str) -> Value {
     }
     let content_type = String::from_utf8_lossy(case.variable("CONTENT_TYPE")).into_owned();
     let query = masks.variable("QUERY_STRING", case.variable("QUERY_STRING"));
-    let body = forms::masked(&mut masks, &content_type, &case.body.kept);
+    let path_info = masks.variable("PATH_INFO", case.variable("PATH_INFO"));
+    let encoding = case.variable("HTTP_CONTENT_ENCODING").trim_ascii();
+    let is_encoded = !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity");
+    let body = match is_encoded {
+        // Nobody here can look for secrets in it.
+        true => {
+            left_out.push("body".to_owned());
+            Vec::new()
+        }
+        false => forms::masked(&mut masks, &content_type, &case.body.kept),
+    };
     // Now all secrets are known.
     for value in variables.values_mut() {
         if let Some(text) = value.as_str() {
@@ -256,7 +265,7 @@ fn record(case: &Case<'_>, time: &str) -> Value {
     }
     let mut whole = json!({
         "method": String::from_utf8_lossy(case.variable("REQUEST_METHOD")),
-        "path": masks.scrubbed(&path(case.variable("PATH_INFO"), &query)),
+        "path": masks.scrubbed(&path(&path_info, &query)),
         "variables": variables,
         "record": {
             "time": time,
@@ -273,26 +282,42 @@ fn record(case: &Case<'_>, time: &str) -> Value {
     if case.body.length > case.body.kept.len() as u64 {
         whole["record"]["body_cut_from"] = case.body.length.into();
     }
-    if case.body.length > 0 {
-        match str::from_utf8(&body) {
-            Ok(text) => whole["body"] = masks.scrubbed(text).into(),
-            Err(_) => whole["body_base64"] = BASE64_STANDARD.encode(&body).into(),
+    if case.body.length > 0 && !is_encoded {
+        match String::from_utf8(masks.scrubbed_bytes(&body)) {
+            Ok(text) => whole["body"] = text.into(),
+            Err(bytes) => {
+                whole["body_base64"] = BASE64_STANDARD.encode(bytes.as_bytes()).into();
+            }
         }
     }
     whole
 }
 
-/// What the client and the server said. The event makes a CONTENT_LENGTH of its own, and Apache repeats the
-/// deployment's variables as REDIRECT_ ones.
+/// What the client and the server said. The event makes a CONTENT_LENGTH of its own.
 fn requested(variables: &[(Vec<u8>, Vec<u8>)]) -> impl Iterator<Item = &(Vec<u8>, Vec<u8>)> {
-    let is_deployed = |name: &[u8]| of_deployment(variables).any(|(known, _)| known == name);
-    of_request(variables).filter(move |(name, _)| {
-        let mut plain = name.as_slice();
-        while let Some(rest) = plain.strip_prefix(b"REDIRECT_") {
-            plain = rest;
-        }
-        name != b"CONTENT_LENGTH" && !OF_SHELLS.contains(&name.as_slice()) && !is_deployed(plain)
-    })
+    variables
+        .iter()
+        .filter(|(name, _)| is_of_request(name) && name != b"CONTENT_LENGTH")
+}
+
+/// Null for what every event has and this request has not: REQUEST_URI would say where SCRIPT_NAME ends.
+fn not_given(case: &Case<'_>) -> Map<String, Value> {
+    let event = Event {
+        method: "GET".to_owned(),
+        ..Event::default()
+    };
+    let made = event.variables(None).unwrap_or_default().into_iter();
+    let names = made.map(|(name, _)| String::from_utf8_lossy(&name).into_owned());
+    let is_needed = |name: &String| match name.as_str() {
+        "GATEWAY_INTERFACE" => true,
+        // Where it is no UTF-8, the event's path has it.
+        "PATH_INFO" => variable(case.variables, name).is_some(),
+        _ => false,
+    };
+    names
+        .filter(|name| !is_needed(name))
+        .map(|name| (name, Value::Null))
+        .collect()
 }
 
 /// As a client would write it.

@@ -50,7 +50,7 @@ pub fn run(arguments: &[OsString]) -> Outcome {
 
 fn print(text: &str) {
     // A reader that has gone away has seen enough.
-    let _ = io::stdout().write_all(text.as_bytes());
+    let _ = io::stdout().write_all(report::printable(text).as_bytes());
 }
 
 /// The folders where this user's zygotes may be: by this environment, and by a web server's.

@@ -1,8 +1,10 @@
 """Requests that fail in a way which depends on their body."""
 
 import hashlib
+import json
 import os
 import time
+from urllib.parse import parse_qs
 
 TEXT = [("Content-Type", "text/plain")]
 
@@ -41,3 +43,16 @@ def sleeps(environ, start_response):
 def ends(environ, start_response):
     environ["wsgi.input"].read()
     os._exit(7)
+
+
+def place(environ, start_response):
+    names = "SCRIPT_NAME", "PATH_INFO", "REQUEST_URI", "REQUEST_METHOD", "SERVER_NAME"
+    raise ValueError(tuple(map(environ.get, names)))
+
+
+def parses(environ, start_response):
+    """Its message has parts of what a visitor has typed, in Python's way of writing."""
+    read = json.loads if "json" in environ["CONTENT_TYPE"] else lambda text: parse_qs(text.decode())
+    body = environ["wsgi.input"].read()
+    values = read(body), parse_qs(environ["QUERY_STRING"]), environ["HTTP_AUTHORIZATION"]
+    raise ValueError("%r, %r" % (values, repr(values)))

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::support::run::Run;
-use crate::support::{PROGRAM, app, write_program};
+use crate::support::{PROGRAM, app, copy_program, write_program};
 
 /// An application that answers with `word`, under the name `name`.
 fn source(name: &str, word: &str) -> String {
@@ -276,17 +276,25 @@ fn arguments_that_are_the_querys_words_are_never_believed() {
         ("evil.py", &source("application", "evil")),
         ("app.py", &source("application", "good")),
     ]);
-    let evil = folder.path().join("evil.py");
+    let evil = folder.path().join("evil.py").display().to_string();
     for query in [
-        format!("{}", evil.display()),
-        format!("--debug+{}", evil.display()),
+        evil.clone(),
+        format!("--debug+{evil}"),
+        format!("--debug%00+{evil}%00"),
+        format!("--python%00+/no/such/python%00+{evil}"),
         "serve".into(),
         "-v".into(),
+        "--help%00".into(),
     ] {
-        let words: Vec<_> = query.split('+').map(str::to_owned).collect();
+        // Apache cuts its words at a NUL.
+        let words: Vec<_> = query
+            .split('+')
+            .map(|word| word.replace("%00", ""))
+            .collect();
         let direct = Run::with_arguments(&words).variable("QUERY_STRING", &query);
         let done = direct.done();
         done.assert_status("500 Internal Server Error")
+            .assert_told("WC004")
             .assert_exit(2);
         let done = Run::with_arguments(&words)
             .variable("SCRIPT_FILENAME", PROGRAM)
@@ -294,14 +302,39 @@ fn arguments_that_are_the_querys_words_are_never_believed() {
             .done();
         done.assert_told("WC003").assert_exit(2);
 
-        // Behind APP they are not read.
-        let mut behind = vec![folder.path().join("app.py").display().to_string()];
-        behind.extend(words);
+        // In front of APP they are refused, behind it they are not read.
+        let app = folder.path().join("app.py").display().to_string();
+        let in_front = [words.clone(), vec![app.clone()]].concat();
+        Run::with_arguments(&in_front)
+            .variable("QUERY_STRING", &query)
+            .done()
+            .assert_told("WC004")
+            .assert_exit(2);
+        let behind = [vec![app], words].concat();
         Run::with_arguments(&behind)
             .variable("QUERY_STRING", &query)
             .done()
             .assert_body("good")
             .assert_quiet();
+    }
+}
+
+/// Where `/proc` is not mounted, the program knows itself by the name that it was started with.
+#[test]
+fn the_program_as_script_runs_nothing_without_proc() {
+    let folder = folder(&[("evil.py", &source("application", "evil"))]);
+    let script = folder.path().join("wsgi-cgi");
+    copy_program(Path::new(PROGRAM), &script);
+    let without_proc = "mount -t tmpfs none /proc && exec \"$@\"";
+    for name in [script.to_str().unwrap(), "./wsgi-cgi", "wsgi-cgi"] {
+        let words = ["-rm", "sh", "-c", without_proc, "sh", name, "evil.py"];
+        let run = Run::with_arguments(&words)
+            .program("unshare")
+            .directory(folder.path())
+            .variable("PATH", format!("{}:/usr/bin:/bin", folder.path().display()))
+            .variable("SCRIPT_FILENAME", &script);
+        // Whatever hands over arguments that are not the query's.
+        run.done().assert_told("WC003").assert_exit(2);
     }
 }
 

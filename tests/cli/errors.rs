@@ -267,3 +267,27 @@ fn help_and_version_go_to_standard_output() {
     assert_eq!(String::from_utf8_lossy(&done.out), version, "\n{done}");
     assert!(include_str!("../../engine/Cargo.toml").contains("abi3-py39"));
 }
+
+/// A server mends what it sends; a person mistypes.
+#[test]
+fn a_malformed_variable_by_hand_is_an_error() {
+    for (name, value) in [
+        ("CONTENT_LENGTH", "1s"),
+        ("PATH_INFO", "users"),
+        ("SCRIPT_NAME", "x"),
+        ("SERVER_PORT", "http"),
+        ("SERVER_PROTOCOL", "HTTP/"),
+        ("REQUEST_METHOD", "GE T"),
+    ] {
+        let run = Run::by_hand(&[app("manners.py:hello")]).variable(name, value);
+        let done = run.done();
+        done.assert_told("WC060").assert_told(name).assert_exit(2);
+        let posted = run.variable("REQUEST_METHOD", "GE T").done();
+        posted.assert_status("400 Bad Request").assert_exit(2);
+    }
+    let served = Run::of("manners.py:hello").variable("CONTENT_LENGTH", "1s");
+    served
+        .done()
+        .assert_status("400 Bad Request")
+        .assert_exit(0);
+}

@@ -322,7 +322,7 @@ fn a_runtime_api_that_is_gone_ends_the_process() {
     let application = app("environ_json.py");
     let words = ["lambda".as_ref(), application.as_os_str()];
     let run = Run::by_hand(&words).variable("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1");
-    run.done().assert_exit(1).assert_told("WC070");
+    run.done().assert_exit(1).assert_told("WC077");
     let wrong = Run::by_hand(&words).variable("AWS_LAMBDA_RUNTIME_API", "example.org:80");
     wrong
         .done()

@@ -1,7 +1,9 @@
 //! One-request invocations: inetd, the watchdog, Lambda, the shell.
 
+mod event;
 mod inetd;
 mod lambda;
+mod lambda_api;
 mod lambda_events;
 pub mod request;
 mod watchdog;

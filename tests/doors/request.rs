@@ -13,7 +13,7 @@ use crate::support::run::{Done, Run};
 use crate::support::{app, output, write_program};
 
 /// `request WORDS APP TARGET`
-fn asks(words: &[&str], application: &str, target: &str) -> Run {
+pub fn asks(words: &[&str], application: &str, target: &str) -> Run {
     let application = app(application);
     let mut all = vec![OsStr::new("request")];
     all.extend(words.iter().map(OsStr::new));
@@ -24,7 +24,7 @@ fn asks(words: &[&str], application: &str, target: &str) -> Run {
 
 /// The environ that the application got.
 #[track_caller]
-fn environ(done: &Done) -> Value {
+pub fn environ(done: &Done) -> Value {
     done.assert_exit(0);
     serde_json::from_slice(&done.out).unwrap_or_else(|error| panic!("{error}\n{done}"))
 }
@@ -395,83 +395,6 @@ pub fn validate(schema: &str, text: &str) -> bool {
     let mut python = Command::new(tools().join("bin/python"));
     python.args(["-c", program]).args([schema, file]);
     output(&mut python) == b"True\n"
-}
-
-#[test]
-fn an_event_is_json_in_and_json_out() {
-    let event = json!({
-        "method": "POST", "path": "/a%20b?c=%20", "scheme": "https", "script_name": "/base",
-        "headers": {"Host": "example.org", "Cookie": ["a=1", "b=2"], "Content-Type": "text/plain"},
-        "body_base64": "/wA=", "remote_addr": "203.0.113.7", "remote_user": "me", "variables": {"GEOIP_COUNTRY": "CH"},
-        "record": {"code": "WC040"},
-    });
-    assert!(validate("request.json", &event.to_string()));
-    let done = asks(&["--event", "-"], "environ_json.py", "")
-        .input(event.to_string())
-        .done();
-    let told = environ(&done);
-    assert!(validate("response.json", &told.to_string()), "{told}");
-    assert_eq!(told["status"], 200);
-    assert_eq!(told["headers"]["Content-Type"], json!(["application/json"]));
-    let environ: Value = serde_json::from_str(told["body"].as_str().unwrap()).unwrap();
-    for (name, value) in [
-        ("REQUEST_METHOD", "POST"),
-        ("SCRIPT_NAME", "/base"),
-        ("PATH_INFO", "/a b"),
-        ("REQUEST_URI", "/base/a%20b?c=%20"),
-        ("HTTP_COOKIE", "a=1; b=2"),
-        ("REMOTE_ADDR", "203.0.113.7"),
-        ("REMOTE_USER", "me"),
-        ("GEOIP_COUNTRY", "CH"),
-        ("SERVER_PORT", "443"),
-        ("wsgi.input", "\u{ff}\0"),
-    ] {
-        assert_eq!(environ[name], value, "{name}");
-    }
-    let binary = asks(&["--event", "-"], "responses.py", "")
-        .input(r#"{"path": "/?png"}"#)
-        .done();
-    let told: Value = serde_json::from_slice(&binary.out).unwrap();
-    assert_eq!(told["body_base64"], "iVBORw==");
-    assert!(validate("response.json", &told.to_string()));
-    let cookies = asks(&["--event", "-"], "responses.py", "")
-        .input(r#"{"path": "/?cookies"}"#)
-        .done();
-    let told: Value = serde_json::from_slice(&cookies.out).unwrap();
-    assert_eq!(told["headers"]["Set-Cookie"], json!(["a=1; Path=/", "b=2"]));
-    let failing = asks(&["--event", "-"], "failures.py:raises", "")
-        .input("{}")
-        .done();
-    failing.assert_exit(1);
-    let told: Value = serde_json::from_slice(&failing.out).unwrap();
-    assert_eq!(told["status"], 500);
-}
-
-#[test]
-fn an_event_that_is_no_request_is_refused_by_the_name_of_its_field() {
-    for (text, expected) in [
-        ("{", "EOF"),
-        (r#"{"metod": "GET"}"#, "metod"),
-        (r#"{"method": 1}"#, "invalid type: integer"),
-        (r#"{"method": "GE T"}"#, "the method"),
-        (r#"{"path": "a"}"#, "path \"a\""),
-        (r#"{"path": "/%00"}"#, "NUL"),
-        (r#"{"headers": {"X A": "1"}}"#, "the header \"X A\""),
-        (r#"{"headers": {"X-A": "1\r\nB: 2"}}"#, "in the header X-A"),
-        (r#"{"body": "a", "body_base64": ""}"#, "exclude each other"),
-        (r#"{"body_base64": "*"}"#, "body_base64 is no base64"),
-        (r#"{"scheme": "ftp"}"#, "ftp"),
-        (r#"{"variables": {"A=B": "1"}}"#, "variables.A=B"),
-    ] {
-        let done = asks(&["--event", "-"], "environ_json.py", "")
-            .input(text)
-            .done();
-        done.assert_exit(2).assert_told("WC062");
-        let told: Value = serde_json::from_slice(&done.out).unwrap();
-        assert!(validate("response.json", &told.to_string()), "{told}");
-        let message = told["error"]["message"].as_str().unwrap();
-        assert!(message.contains(expected), "{message}");
-    }
 }
 
 /// A reader that goes away is no failure.

@@ -101,7 +101,7 @@ pub fn virtualenv() -> &'static Path {
         let text: String = wanted
             .iter()
             .map(|file| fs::read_to_string(file).unwrap())
-            .chain([MORE.to_owned()])
+            .chain([MORE.to_owned(), python::version()])
             .collect();
         let stamp = folder.join("requirements.txt");
         if fs::read_to_string(&stamp).is_ok_and(|made_from| made_from == text) {

@@ -157,6 +157,24 @@ fn head_and_responses_without_body_have_none() {
         text.ends_with("\r\n\r\n") && !text.contains("piece"),
         "{text}"
     );
+    // Refused before it is a request, and after.
+    for (request, status) in [
+        ("HEAD / HTTP/1.1\r\n\r\n", 400),
+        ("HEAD /\0 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        ("HEAD / HTTP/2.0\r\nHost: x\r\n\r\n", 505),
+        (
+            "HEAD /%00 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+            400,
+        ),
+    ] {
+        let text = answers(request, Then::Wait);
+        let is_right = text.starts_with(&format!("HTTP/1.1 {status} "));
+        assert!(
+            is_right && text.ends_with("\r\n\r\n"),
+            "{request:?}: {text}"
+        );
+        assert!(text.contains("Content-Length: "), "{text}");
+    }
     for status in ["204", "304"] {
         let request =
             format!("GET /bare?{status} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");

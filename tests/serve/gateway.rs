@@ -93,7 +93,7 @@ fn redirects() {
                 r"printf 'Status: 303 See Other\nLocation: /target\nContent-Type: text/plain\n\ngo there'",
             ),
         ],
-        &[],
+        &["--debug"],
     );
     let reply = scripts
         .listener
@@ -147,7 +147,7 @@ fn what_is_no_response_is_told_on_the_page() {
         ("killed", "kill -9 $$", "signal: 9"),
     ];
     let files: Vec<_> = cases.iter().map(|(name, text, _)| (*name, *text)).collect();
-    let scripts = Scripts::new(&files, &[]);
+    let scripts = Scripts::new(&files, &["--debug"]);
     for (name, _, expected) in cases {
         let reply = scripts.get(&format!("/{name}"));
         assert_eq!(reply.status, 502, "{name}\n{reply}");
@@ -155,10 +155,10 @@ fn what_is_no_response_is_told_on_the_page() {
         assert!(reply.text().contains(expected), "{name}\n{reply}");
     }
     let complaint = "echo 'line 3: <undefined>' >&2; exit 1";
-    let complains = Scripts::new(&[("complains", complaint)], &[]);
+    let complains = Scripts::new(&[("complains", complaint)], &["--debug"]);
     let page = complains.get("/complains").text();
     assert!(page.contains("line 3: &lt;undefined&gt;"), "{page}");
-    let hidden = Scripts::new(&files[2..3], &["--debug=false"]);
+    let hidden = Scripts::new(&files[2..3], &[]);
     let page = hidden.get("/text").text();
     assert!(page.contains("WC081") && !page.contains("hello"), "{page}");
 }

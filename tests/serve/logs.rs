@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::gateway::Scripts;
 use crate::support::listener::Setup;
 use crate::support::python;
 
@@ -51,6 +52,19 @@ fn the_combined_format() {
 }
 
 #[test]
+fn the_combined_format_can_be_taken_apart() {
+    let listener = Setup::of("serve_probe.py")
+        .option("--log-format=combined")
+        .start();
+    let fields = [("User-Agent", "a\\\"\tb"), ("Referer", "\u{202e}")];
+    let target = "/says?x\"200\"9\"-\"curl";
+    listener.connect().exchange("GET", target, &fields, b"");
+    let line = listener.told("GET /says?x");
+    let expected = r#"] "GET /says?x\"200\"9\"-\"curl HTTP/1.1" 200 4 "\xe2\x80\xae" "a\\\"\tb""#;
+    assert!(line.ends_with(expected), "{line}");
+}
+
+#[test]
 fn json_lines_are_json() {
     let listener = Setup::of("serve_probe.py")
         .option("--log-format=json")
@@ -68,10 +82,25 @@ fn json_lines_are_json() {
 
 #[test]
 fn nothing_from_outside_steers_the_terminal() {
+    let is_steering = |char: char| char.is_control() || ('\u{202a}'..='\u{202e}').contains(&char);
     let listener = Setup::of("serve_probe.py").start();
+    let target = "/\u{9b}31m\u{202e}gnp.exe";
     listener
         .connect()
-        .exchange("GET", "/\u{9b}31m", &[("Host", "x")], b"");
+        .exchange("GET", target, &[("Host", "x")], b"");
     let line = listener.told("#1 GET /");
-    assert!(!line.chars().any(char::is_control), "{line:?}");
+    assert!(!line.contains(is_steering), "{line:?}");
+    let script = r"printf 'a \342\200\256 complaint\n' >&2; printf 'Status: 200\n\n'";
+    for option in ["--log-format=text", "--log-format=json"] {
+        let scripts = Scripts::new(&[("says", script)], &[option]);
+        scripts.get("/says");
+        scripts.get("/%1b%5b31m%0a%e2%80%ae/none");
+        for text in ["complaint", "No such file"] {
+            let line = scripts.listener.told(text);
+            assert!(
+                !line.contains(is_steering) && line.contains("wsgi-cgi") == (text != "complaint"),
+                "{line:?}"
+            );
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The listener: HTTP/1.1 in front of a CGI process for each request.
 
+mod behind_nginx;
 mod clients;
 mod error_page;
 mod framing;

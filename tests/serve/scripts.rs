@@ -95,12 +95,18 @@ fn nothing_outside_the_folder_and_no_source_is_sent() {
 fn folders_are_listed_where_that_is_wanted() {
     let scripts = Scripts::new(&[("show", SHOW), ("sub/a<b>", SHOW)], &["--list"]);
     write(scripts.folder.path().join("notes.txt"), "", 0o644);
+    symlink("/usr", scripts.folder.path().join("out")).unwrap();
+    let none = scripts.get("/none").text();
+    for target in ["/out", "/out/", "/out/bin", "/out/none"] {
+        let reply = scripts.get(target);
+        assert_eq!((reply.status, reply.text()), (404, none.clone()));
+    }
     let page = scripts.get("/").text();
     assert!(
         page.contains("href=\"./show\"") && page.contains("href=\"./sub/\""),
         "{page}"
     );
-    assert!(!page.contains("notes"), "{page}");
+    assert!(!page.contains("notes") && !page.contains("out"), "{page}");
     let reply = scripts.get("/sub?x");
     assert_eq!(
         (reply.status, reply.field("Location")),
@@ -166,7 +172,7 @@ fn limits_hold_for_scripts_in_any_language() {
 
 #[test]
 fn an_application_with_our_own_first_line_is_one_of_them() {
-    let scripts = Scripts::new(&[], &[]);
+    let scripts = Scripts::new(&[], &["--debug"]);
     let failures = fs::read_to_string(app("failures.py")).unwrap();
     let program = crate::support::PROGRAM;
     for (name, options, shown) in [

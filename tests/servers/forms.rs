@@ -98,58 +98,150 @@ fn evil(server: &Server) -> (PathBuf, PathBuf) {
     (server.root.join("cgi-bin/evil"), sign)
 }
 
-/// CVE-2012-1823, CVE-2024-4577: Apache makes arguments of a query without `=`.
+/// CVE-2012-1823, CVE-2024-4577: Apache makes arguments of a query without `=`, cut at a NUL.
 #[test]
 fn the_querys_words_are_no_arguments() {
     for kind in ALL {
         let server = server(kind);
         let (evil, sign) = evil(server);
-        let wrapper = fs::read_to_string(server.root.join("cgi-bin/wrapper.cgi")).unwrap();
-        let text = format!("{} \"$@\"\n", wrapper.trim_end());
-        let mut addresses = vec![
-            "/cgi-bin/app.cgi/x".to_owned(),
-            "/cgi-bin/env.cgi/x".to_owned(),
-            "/cgi-bin/wrapper.cgi/x".to_owned(),
-            format!("{}/x", deploy(server, "passing.cgi", &text)),
-        ];
-        let is_apache = matches!(kind, Kind::ApacheCgid | Kind::ApacheCgi);
-        if is_apache {
-            addresses.push("/foo.wsgi/x".to_owned());
-        }
-        let evil = evil.display();
-        for query in [
+        let addresses = Addresses::of(server);
+        let written = server.root.join("uploads/evil.log");
+        let evil_app = server.root.join("evil.py");
+        fs::write(&evil_app, EVIL).unwrap();
+        let form_feed = server.root.join("ev\x0cil.py");
+        fs::write(&form_feed, EVIL).unwrap();
+        let (evil, evil_app) = (evil.display(), evil_app.display());
+        let queries = [
             "-v+x".to_owned(),
             "-V".to_owned(),
             "%2D%2Dhelp".to_owned(),
             "a+b".to_owned(),
             "--debug+/etc/passwd".to_owned(),
+            "--debug%00+/etc/passwd%00".to_owned(),
             format!("--python={evil}"),
             format!("--python%3D{evil}"),
             format!("--python+{evil}"),
+            format!("--python%00+{evil}%00junk"),
+            format!("--python%3D{evil}%00+x"),
             format!("serve+--python+{evil}+/etc/passwd"),
-        ] {
-            // Lighttpd writes what needs no escape without one.
-            let expected = match kind {
-                Kind::Lighttpd => query.replace("%2D", "-"),
-                _ => query.clone(),
-            };
-            for address in &addresses {
-                let reply = get(server, &format!("{address}?{query}"));
-                let seen = told(&reply, "QUERY_STRING");
-                assert_eq!(
-                    seen.as_deref(),
-                    Some(&*expected),
-                    "{server} {address}: {reply}"
-                );
-            }
-            if is_apache {
-                // The program itself, under its own address.
-                let reply = get(server, &format!("/program?{query}"));
-                let is_right = reply.status == 500 && reply.text().contains("WC003");
-                assert!(is_right, "{server} {query}: {reply}");
-            }
+            format!("{evil_app}"),
+            format!("{evil_app}%00"),
+            format!("{evil_app}%0a"),
+            format!("{evil_app}%20z"),
+            format!("{}/ev%0Cil.py%20z", server.root.display()),
+            format!("{}/ev%5Cil.py", server.root.display()),
+            "wsgiref.simple_server:demo_app%00".to_owned(),
+            format!("--error-log%00+{}%00+/none%00", written.display()),
+        ];
+        for (index, query) in queries.iter().enumerate() {
+            addresses.try_query(server, query, index);
         }
         assert!(!sign.exists(), "{server} let the client choose a program");
+        assert!(!written.exists(), "{server} let the client choose a file");
+    }
+}
+
+const EVIL: &str = "def application(environ, start_response):\n    \
+    start_response('200 OK', [])\n    return [b'EVIL']\n";
+
+/// Where scripts answer.
+struct Addresses {
+    /// APP stands in front of what the server appends, or nothing is passed on.
+    safe: Vec<String>,
+    /// Words of the client stand where APP or options do.
+    open: Vec<String>,
+    is_apache: bool,
+}
+
+impl Addresses {
+    fn of(server: &Server) -> Self {
+        let wrapper = fs::read_to_string(server.root.join("cgi-bin/wrapper.cgi")).unwrap();
+        let program = server.root.join("bin/wsgi-cgi");
+        let app = server.root.join("served.py");
+        let (program, app) = (program.display(), app.display());
+        let deploy = |name: &str, text: &str| format!("{}/x", deploy(server, name, text));
+        let is_apache = matches!(server.kind, Kind::ApacheCgid | Kind::ApacheCgi);
+        let mut safe = vec![
+            "/cgi-bin/app.cgi/x".to_owned(),
+            "/cgi-bin/env.cgi/x".to_owned(),
+            "/cgi-bin/wrapper.cgi/x".to_owned(),
+            deploy("passing.cgi", &format!("{} \"$@\"\n", wrapper.trim_end())),
+            deploy("passing-parts.cgi", &format!("{} $@\n", wrapper.trim_end())),
+        ];
+        let mut open: Vec<_> = [
+            ("instead", "--python=/usr/bin/python3 \"$@\"".to_owned()),
+            ("apart", "--python /usr/bin/python3 \"$@\"".to_owned()),
+            ("parts", "--python=/usr/bin/python3 $@".to_owned()),
+            ("joined", "--python=/usr/bin/python3 \"$*\"".to_owned()),
+            (
+                "in-front",
+                format!("\"$@\" --python=/usr/bin/python3 {app}"),
+            ),
+            ("between", format!("--python=/usr/bin/python3 \"$@\" {app}")),
+        ]
+        .into_iter()
+        .map(|(name, words)| {
+            // No `.cgi`: nothing can warm it.
+            deploy(name, &format!("#!/bin/sh\nexec {program} {words}\n"))
+        })
+        .collect();
+        if is_apache {
+            safe.push("/foo.wsgi/x".to_owned());
+            open.push("/foo.wrapped/x".to_owned());
+            let text = format!("#!/bin/sh\nexec {program} --python=/usr/bin/python3 \"$@\"\n");
+            deploy("handler", &text);
+            fs::copy(
+                server.root.join("htdocs/foo.wsgi"),
+                server.root.join("htdocs/foo.wrapped"),
+            )
+            .unwrap();
+        }
+        Self {
+            safe,
+            open,
+            is_apache,
+        }
+    }
+
+    fn try_query(&self, server: &Server, query: &str, index: usize) {
+        // Lighttpd and nginx have no word for a NUL, and Lighttpd writes what needs no escape without one.
+        let expected = match server.kind {
+            Kind::Lighttpd => query.replace("%2D", "-"),
+            _ => query.to_owned(),
+        };
+        // Where no word becomes an argument, one form after another will do.
+        let some = match self.is_apache {
+            true => self.safe.as_slice(),
+            false => &self.safe[index % self.safe.len()..][..1],
+        };
+        for address in some {
+            let reply = get(server, &format!("{address}?{query}"));
+            if reply.status == 400 && query.contains("%0") && !self.is_apache {
+                continue;
+            }
+            let seen = told(&reply, "QUERY_STRING");
+            assert_eq!(
+                seen.as_deref(),
+                Some(&*expected),
+                "{server} {address}: {reply}"
+            );
+        }
+        for address in &self.open {
+            let reply = get(server, &format!("{address}?{query}"));
+            let text = reply.text();
+            let is_evil = ["EVIL", "root:", "PATH = "]
+                .iter()
+                .any(|sign| text.contains(sign));
+            let is_refused = reply.status == 500 && text.contains("WC004");
+            let is_right = !is_evil && (is_refused || !self.is_apache || query.contains('='));
+            assert!(is_right, "{server} {address}?{query}: {reply}");
+        }
+        if self.is_apache {
+            // The program itself, under its own address.
+            let reply = get(server, &format!("/program?{query}"));
+            let is_right = reply.status == 500 && reply.text().contains("WC003");
+            assert!(is_right, "{server} {query}: {reply}");
+        }
     }
 }
 

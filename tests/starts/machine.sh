@@ -1,3 +1,4 @@
+#!/bin/sh
 # A machine of its own for one page: started in fresh mount, network and process namespaces, where what is written
 # below these folders is forgotten at the end, and nothing is reached but itself.
 #   machine.sh PROGRAM WHEELS SCRIPT HOST   (HOST: commands that prepare it)

@@ -21,7 +21,7 @@ fn wheels() -> &'static Path {
     static WHEELS: OnceLock<PathBuf> = OnceLock::new();
     WHEELS.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("starts");
-        let wheels = folder.join("wheels");
+        let wheels = folder.join(python::version());
         if !wheels.exists() {
             let own = folder.join("pip");
             output(

@@ -1,3 +1,4 @@
+#!/bin/sh
 # The host's side of shared hosting, as cPanel has it: a virtual host for each account, whose scripts suexec runs as the
 # account's user. Run as root before the page is followed.
 set -eu

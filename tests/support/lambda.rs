@@ -123,7 +123,8 @@ impl Function {
         Self::of(shared_emulator(), name, words, variables)
     }
 
-    fn of(port: u16, name: String, words: &[&OsStr], variables: &[(&str, &str)]) -> Self {
+    /// With an API at this port.
+    pub fn of(port: u16, name: String, words: &[&OsStr], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(PROGRAM)
             .arg("lambda")
             .args(words)

@@ -17,6 +17,24 @@ use super::{PROGRAM, app, python, warm};
 /// Nothing here takes long; what does hangs.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// Runs the words behind it at a terminal of their own, and passes on what is shown there.
+const TERMINAL: &str = "import os, pty, sys; os.dup2(2, 1); pty.spawn(sys.argv[1:])";
+
+/// Runs the words behind it where everything is but the files in the root: Docker marks its containers by one.
+const OUTSIDE: &str = r#"
+mount -t tmpfs none /mnt
+for entry in /*; do
+    case $entry in
+    /mnt | /run) ;;
+    *)
+        if [ -L "$entry" ]; then cp -P "$entry" "/mnt$entry"
+        elif [ -d "$entry" ]; then mkdir "/mnt$entry" && mount --rbind "$entry" "/mnt$entry"
+        fi ;;
+    esac
+done
+exec unshare --root=/mnt -- "$@"
+"#;
+
 /// How a listener is to be started.
 #[must_use]
 #[derive(Clone)]
@@ -89,6 +107,22 @@ impl Setup {
     pub fn started_by(mut self, starter: &[&str]) -> Self {
         self.starter = starter.iter().map(OsString::from).collect();
         self.bind = None;
+        self
+    }
+
+    /// At a terminal, and in no container.
+    pub fn at_terminal(mut self) -> Self {
+        let python = python::default();
+        let terminal = [python.to_str().unwrap(), "-c", TERMINAL];
+        let outside: &[&str] = match Path::new("/.dockerenv").exists() {
+            true => &["unshare", "--mount", "sh", "-ec", OUTSIDE, "sh"],
+            false => &[],
+        };
+        self.starter = [outside, &terminal]
+            .concat()
+            .iter()
+            .map(OsString::from)
+            .collect();
         self
     }
 

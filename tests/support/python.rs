@@ -14,6 +14,12 @@ pub fn default() -> PathBuf {
     PathBuf::from("/usr/bin/python3")
 }
 
+/// Its name with its version: what was made for another one is of no use to it.
+pub fn version() -> String {
+    let real = fs::canonicalize(default()).unwrap();
+    real.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
 /// All of them, each by its own executable.
 pub fn all() -> &'static [PathBuf] {
     static FOUND: OnceLock<Vec<PathBuf>> = OnceLock::new();
@@ -48,8 +54,7 @@ fn versions_in(folder: impl AsRef<Path>) -> Vec<PathBuf> {
 pub fn with_library() -> PathBuf {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
-        let real = fs::canonicalize("/usr/bin/python3").unwrap();
-        let name = real.file_name().unwrap().to_str().unwrap();
+        let name = &version();
         let library = format!("lib{name}.so.1.0");
         let found = fs::read_dir("/usr/lib")
             .unwrap()

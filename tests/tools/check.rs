@@ -279,9 +279,17 @@ fn headers_that_servers_drop_are_named() {
 #[test]
 fn only_files_are_looked_at_where_nothing_may_run() {
     let text = "open('ran', 'w')\n".to_owned() + GOOD;
-    let folder = Folder::with(&[("app.py", &text)]);
-    folder.check(&["--no-run"]).is(&[]);
-    assert!(!folder.path("ran").exists());
+    let folder = Folder::with(&[("app.py", &text), ("requirements.txt", "none-such")]);
+    // Nor is the interpreter started.
+    let python = folder.path("python");
+    let line = format!("#!/bin/sh\n>'{}'\n", folder.path("started").display());
+    folder.write("python", &line, 0o755);
+    let words = ["--no-run", "--python", python.to_str().unwrap()];
+    folder.check(&words).is(&[]);
+    assert!(!folder.path("ran").exists() && !folder.path("started").exists());
+    folder.check(&words[1..]);
+    assert!(folder.path("started").exists());
+    folder.write("requirements.txt", "", 0o644);
     folder.check(&[]).is(&[]);
     assert!(folder.path("ran").exists());
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{chown, symlink};
+use std::path::Path;
 
 use super::checked::{Folder, GOOD, mode};
 use crate::support::{PROGRAM, python};
@@ -39,6 +40,9 @@ fn a_script_that_the_kernel_starts_is_clean() {
 
 #[test]
 fn each_fault_of_the_first_line_is_found_and_mended() {
+    // Where wsgi-cgi is installed, `env` finds it.
+    let mut folders = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin".split(':');
+    let is_installed = folders.any(|folder| Path::new(folder).join("wsgi-cgi").exists());
     for (line, rights, codes) in [
         (ours("\r"), 0o755, &["WC110"][..]),
         (ours(""), 0o644, &["WC111"]),
@@ -64,10 +68,14 @@ fn each_fault_of_the_first_line_is_found_and_mended() {
             &["WC111", "WC110", "WC114", "WC117"],
         ),
     ] {
+        let wanted = codes.iter().copied();
+        let codes: Vec<_> = wanted
+            .filter(|code| *code != "WC117" || !is_installed)
+            .collect();
         let folder = script(&line, rights);
         folder.write("bin/sh", "", 0o755);
-        let check = |codes| folder.check_of(&["--no-run"], "app.cgi").is(codes);
-        check(codes).mend();
+        let check = |codes: &[&str]| folder.check_of(&["--no-run"], "app.cgi").is(codes);
+        check(&codes).mend();
         check(&[]);
         // Its options stay.
         let option = line.split_once("--error-log").map(|(_, option)| option);

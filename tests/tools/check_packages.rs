@@ -49,15 +49,13 @@ fn packages_are_compared_with_what_the_application_asks_for() {
         ),
     ] {
         let folder = Folder::with(&[("app.py", GOOD), (name, text), ("more.txt", "Django\n")]);
-        let found = folder.check(&["--no-run", "--python", python]).is(codes);
+        let found = folder.check(&["--python", python]).is(codes);
         found.tells(if codes.is_empty() { "" } else { told });
     }
     let script =
         "# /// script\n# requires-python = '>=3.99'\n# dependencies = ['no-such-package']\n# ///\n";
     let folder = Folder::with(&[("app.py", &(script.to_owned() + GOOD))]);
-    folder
-        .check(&["--no-run", "--python", python])
-        .is(&["WC142", "WC140"]);
+    folder.check(&["--python", python]).is(&["WC142", "WC140"]);
 }
 
 /// A distribution's Python refuses packages; a virtualenv beside the application is found by itself.
@@ -75,7 +73,7 @@ fn what_cannot_be_compared_is_said() {
     let folder = Folder::with(&[("app.py", GOOD), ("requirements.txt", "Flask\n")]);
     python::virtualenv(&python::default(), &folder.path(".venv"));
     // Its remedy brings pip first.
-    let found = folder.check(&["--no-run"]).is(&["WC143"]).exits(0);
+    let found = folder.check(&[]).is(&["WC143"]).exits(0);
     found.tells("-m ensurepip && ");
     // An installed package that asks for another Python.
     let find = [
@@ -94,5 +92,5 @@ fn what_cannot_be_compared_is_said() {
         fs::create_dir_all(packages.join(name).parent().unwrap()).unwrap();
         fs::write(packages.join(name), text).unwrap();
     }
-    folder.check(&["--no-run"]).is(&["WC143"]);
+    folder.check(&[]).is(&["WC143"]);
 }

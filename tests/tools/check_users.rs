@@ -1,10 +1,13 @@
 //! `wsgi-cgi check --as-cgi`: the web server's user and its bare environment.
 
 use std::fs;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::checked::{Folder, Found, GOOD, mode};
-use crate::support::{PROGRAM, copy_program};
+use crate::support::{PROGRAM, copy_program, output, until};
 
 /// Debian's.
 const USER: &str = "www-data";
@@ -96,6 +99,185 @@ fn what_the_web_servers_user_cannot_read_is_named() {
     chown(folder.path(""), None, Some(33)).unwrap();
     mode(&folder.path(""), 0o750);
     check(&folder, &["--as-cgi"]).is(&[]);
+}
+
+/// Of another user's: it is not to type into the terminal of who runs `check`, above all not into root's.
+#[test]
+fn what_is_checked_has_no_terminal() {
+    let text = "\
+import os
+for number in range(3):
+    if os.isatty(number):
+        raise RuntimeError(f'{number} is a terminal')
+try:
+    os.open('/dev/tty', os.O_RDWR)
+except OSError:
+    pass
+else:
+    raise RuntimeError('there is a terminal')
+";
+    let folder = Folder::with(&[("app.py", &format!("{text}{GOOD}"))]);
+    let program = folder.path("wsgi-cgi");
+    copy_program(PROGRAM.as_ref(), &program);
+    mode(&program, 0o755);
+    let is_root = rustix::process::geteuid().is_root();
+    for (words, is_possible) in [
+        ("", true),
+        ("--as-cgi", is_root),
+        ("--user nobody", is_root),
+    ] {
+        if !is_possible {
+            continue;
+        }
+        let command = format!("{} check {words} app.py", program.display());
+        let done = Command::new("script")
+            .args(["-qec", &command, "/dev/null"])
+            .current_dir(folder.path(""))
+            .env("PATH", "/usr/bin:/bin")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&done.stdout);
+        assert!(done.status.success(), "{words}: {text}");
+        assert!(text.contains("without a finding"), "{words}: {text}");
+    }
+}
+
+/// They are in no group of the terminal's that Ctrl-C reaches.
+#[test]
+fn the_end_of_check_ends_what_it_started() {
+    let text = "\
+import os, time
+with open('new', 'w') as file:
+    file.write(str(os.getpid()))
+os.rename('new', 'pid')
+time.sleep(600)
+";
+    let folder = Folder::with(&[("app.py", text)]);
+    let mut check = Command::new(PROGRAM)
+        .args(["check", "app.py"])
+        .current_dir(folder.path(""))
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the import to begin", || folder.path("pid").exists());
+    let pid = fs::read_to_string(folder.path("pid")).unwrap();
+    kill_process(Pid::from_child(&check), Signal::INT).unwrap();
+    check.wait().unwrap();
+    until("the application's process to end", || {
+        // Without its name, it is a zombie that nobody has waited for.
+        fs::read(format!("/proc/{pid}/cmdline")).map_or(true, |line| line.is_empty())
+    });
+}
+
+#[test]
+fn as_root_nothing_of_another_owner_runs_as_root() {
+    let Some(folder) = folder(TELLING) else {
+        return;
+    };
+    // The interpreter, too, which is asked for its packages.
+    let python = folder.path(".venv/bin/python");
+    crate::support::python::virtualenv(&crate::support::python::default(), &folder.path(".venv"));
+    fs::remove_file(&python).unwrap();
+    let line =
+        "#!/bin/sh\nid -u >> \"$(dirname \"$0\")/../../users\"\nexec /usr/bin/python3 \"$@\"\n";
+    folder.write(".venv/bin/python", line, 0o755);
+    folder.write("users", "", 0o666);
+    folder.write("wanted", "4321 [4321] ['LANG', 'PATH']", 0o644);
+    output(
+        Command::new("chown")
+            .args(["-hR", "4321:4321"])
+            .arg(folder.path("")),
+    );
+    check(&folder, &["--no-run"]).fact("user", "4321");
+    assert_eq!(fs::read_to_string(folder.path("users")).unwrap(), "");
+    // The file that everybody can write to.
+    check(&folder, &[]).is(&["WC121"]);
+    let users = fs::read_to_string(folder.path("users")).unwrap();
+    let is_owner = users.lines().all(|user| user == "4321");
+    assert!(is_owner && users.lines().count() > 1, "{users}");
+}
+
+/// An owner may link to what is root's; root is not to open it to everybody.
+#[test]
+fn no_advice_follows_a_link_out_of_the_folder() {
+    let Some(folder) = folder("") else {
+        return;
+    };
+    let (secret, private) = (folder.path("secret"), folder.path("private"));
+    folder.write("secret", "root:hash", 0o600);
+    fs::create_dir(&private).unwrap();
+    mode(&private, 0o700);
+    folder.write("site/app.py", GOOD, 0o644);
+    folder.write("site/own.py", "", 0o600);
+    for (target, link) in [
+        (&secret, "settings.py"),
+        (&secret, "app2.py"),
+        (&private, "templates.html"),
+    ] {
+        symlink(target, folder.path("site").join(link)).unwrap();
+    }
+    fs::create_dir(folder.path("site/package")).unwrap();
+    symlink(&secret, folder.path("site/package/__init__.py")).unwrap();
+    output(
+        Command::new("chown")
+            .args(["-hR", "4321:4321"])
+            .arg(folder.path("site")),
+    );
+    for (words, application) in [
+        (&["--as-cgi"][..], "site/app.py"),
+        (&["--as-cgi", "--no-run"], "site/app.py"),
+        (&["--as-cgi=suexec"], "site/app.py"),
+        (&["--as-cgi"], "site/app2.py"),
+        (&["--as-cgi"], "site/app2.py:app"),
+        (&[], "site/app2.py"),
+    ] {
+        let run = folder.run(&[words, &[application]].concat());
+        let found = Found::by(&run.program(folder.path("bin/wsgi-cgi")));
+        for command in found.remedies() {
+            // Some of it fails, for it is done as the link's owner.
+            let done = Command::new("sh").args(["-c", command]).output();
+            assert!(done.is_ok());
+        }
+        for path in [&secret, &private] {
+            let mode = fs::metadata(path).unwrap().permissions().mode();
+            assert_eq!(
+                mode & 0o077,
+                0,
+                "{words:?} {application}: {}",
+                path.display()
+            );
+            // Nor changed, or copied to where the link was.
+            assert_eq!(fs::read_to_string(&secret).unwrap(), "root:hash");
+            assert!(folder.path("site/app2.py").is_symlink());
+        }
+    }
+    // What is the owner's is done by the owner.
+    let own = folder.path("site/own.py");
+    assert_eq!(
+        fs::metadata(&own).unwrap().permissions().mode() & 0o777,
+        0o604
+    );
+    mode(&own, 0o600);
+    let run = folder.run(&["--as-cgi", "--no-run", "site/app.py"]);
+    Found::by(&run.program(folder.path("bin/wsgi-cgi")))
+        .tells("setsid -w setpriv --reuid=4321 --regid=4321 --clear-groups chmod o+r ");
+}
+
+#[test]
+fn an_exceptions_text_is_no_package() {
+    for name in [
+        "--index-url=http://127.0.0.1:1/",
+        "git+https://127.0.0.1/x",
+        "a;touch x",
+    ] {
+        let text =
+            format!("raise ModuleNotFoundError(\"No module named '{name}'\", name={name:?})\n");
+        let folder = Folder::with(&[("app.py", &text)]);
+        let found = folder.check(&[]).is(&["WC150"]);
+        let remedies = found.remedies();
+        let installs = |remedy: &&str| remedy.contains("pip install");
+        assert!(!remedies.iter().any(installs), "{remedies:?}");
+    }
 }
 
 #[test]

@@ -122,11 +122,16 @@ impl Found {
         self
     }
 
+    /// What is said to do about all of it.
+    pub fn remedies(&self) -> Vec<&str> {
+        let remedies = self.findings().map(|finding| finding["remedy"].as_str());
+        remedies.map(Option::unwrap).collect()
+    }
+
     /// Does what is said to mend it.
     #[track_caller]
     pub fn mend(self) {
-        for finding in self.findings() {
-            let command = finding["remedy"].as_str().unwrap();
+        for command in self.remedies() {
             output(Command::new("sh").args(["-c", command]));
         }
     }

@@ -1,7 +1,7 @@
 //! `init` in a copy of an example, under a real Apache that allows everything a shared host allows.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -182,6 +182,36 @@ fn a_person_at_a_terminal_is_asked() {
         let hint = format!("python3 -m venv {}/.venv", folder.path().display());
         assert_eq!(text.contains(&hint), is_written, "{text}");
     }
+}
+
+/// Root's files would be in the owner's way.
+#[test]
+fn what_root_writes_is_the_folders_owners() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let site = folder.path().join("site");
+    fs::create_dir(&site).unwrap();
+    fs::write(site.join("app.py"), "").unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    chown(&site, Some(4321), Some(4321)).unwrap();
+    fs::write(site.join(".htaccess"), "mine").unwrap();
+    init(&site, &["--yes", "--force"]).assert_quiet();
+    let config = ["config", "systemd", "--output", "units/new", "app.py"];
+    let done = Run::by_hand(&config)
+        .program(installed().join("wsgi-cgi"))
+        .directory(&site)
+        .done();
+    done.assert_quiet();
+    for name in [".htaccess", "app.cgi", "units", "units/new"] {
+        let status = fs::symlink_metadata(site.join(name)).unwrap();
+        assert_eq!((status.uid(), status.gid()), (4321, 4321), "{name}");
+    }
+    assert_eq!(
+        fs::read_to_string(site.join(".htaccess.bak")).unwrap(),
+        "mine"
+    );
 }
 
 /// A domain of its own may have its folder below another one's.

@@ -15,6 +15,7 @@ mod init;
 mod record;
 mod record_doors;
 mod rewriting;
+mod special_files;
 mod through;
 mod through_token;
 mod through_unanswered;

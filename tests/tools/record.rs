@@ -1,16 +1,20 @@
 //! A request that failed is kept without its secrets, and fails in the same way when it is replayed.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::doors::request::validate;
 use crate::support::app;
 use crate::support::listener::Setup;
 use crate::support::run::{Done, Run, Watch};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+const JSON: &str = "application/json";
 
 pub struct Folder(pub TempDir);
 
@@ -102,12 +106,35 @@ fn an_upload_that_failed_fails_again_when_it_is_replayed() {
         record["record"]["detail"]
             .as_str()
             .unwrap()
-            .contains("line 12, in upload"),
+            .contains("line 14, in upload"),
         "{record}"
     );
     let again = replay(&file, "upload");
     again.assert_exit(1);
     assert_eq!(message(&again.err), message(&done.err));
+}
+
+/// RFC 3875 has no REQUEST_URI; one that the replay makes up would say that nothing leads to the application.
+#[test]
+fn a_replay_keeps_the_place_of_a_request_without_its_address() {
+    for address in [None, Some("/base/page")] {
+        let folder = Folder::new();
+        let mut request = run("place", &folder)
+            .variable("SCRIPT_NAME", "/base")
+            .variable("PATH_INFO", "/page")
+            // They are the deployment's, and no event takes them.
+            .variable("SERVER_ENV", "production")
+            .variable("REDIRECT_SERVER_ENV", "production");
+        if let Some(address) = address {
+            request = request.variable("REQUEST_URI", address);
+        }
+        let done = request.done();
+        assert!(done.err.contains("('/base', '/page'"), "{done}");
+        let (file, record) = folder.record();
+        assert_eq!(message(&replay(&file, "place").err), message(&done.err));
+        assert!(!record.to_string().contains("SERVER_ENV"), "{record}");
+        assert!(validate("request.json", &record.to_string()), "{record}");
+    }
 }
 
 #[test]
@@ -295,6 +322,93 @@ fn a_folder_that_visitors_can_read_is_refused() {
             .assert_told("document root");
         assert!(!folder.path().exists());
     }
+}
+
+#[test]
+fn a_folder_in_which_others_can_write_is_refused() {
+    for (mode, owner, told) in [
+        (0o777, None, "chmod go-w"),
+        (0o1777, None, "chmod go-w"),
+        (0o770, None, "chmod go-w"),
+        (0o700, Some(12345), "another user"),
+    ] {
+        let folder = Folder::new();
+        let path = folder.path();
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        // Only root can give it away, and could write in it all the same.
+        if owner.is_some() && chown(&path, owner, None).is_err() {
+            continue;
+        }
+        let old = path.join("20200101T000000.000000Z-WC040-1.json");
+        fs::write(&old, "{}").unwrap();
+        let done = run("upload", &folder).post("x").done();
+        done.assert_status("500 Internal Server Error")
+            .assert_told("WC074")
+            .assert_told(told);
+        assert_eq!(folder.files(), [old]);
+    }
+}
+
+#[test]
+fn a_secret_is_masked_however_the_application_shows_it() {
+    let many: String = (0..300)
+        .map(|number| format!("token{number}=filler{number:04}&"))
+        .collect();
+    for (query, kind, body) in [
+        ("", FORM, "password=a%5Cmarzipan"),
+        ("", FORM, "password=%27%22marzipan"),
+        (
+            "",
+            FORM,
+            "private_key=-----BEGIN%0Amarzipan%0A%C3%A9%F0%9F%8D%B0",
+        ),
+        ("", FORM, "payload=%7B%22otp%22%3A%22marzipan%22%7D"),
+        ("", JSON, r#"{"credentials": {"value": "marzipan"}}"#),
+        ("", JSON, r#"{"tokens": [1, ["marzipan"]]}"#),
+        ("", JSON, r#"{"pa\u0073s": "marzi\u0070an"}"#),
+        (many.as_str(), FORM, "pass=marzipan"),
+        ("pass=marzipan", FORM, ""),
+        ("pin=marzipan", FORM, ""),
+        ("otp=marzipan", FORM, ""),
+        ("sid=marzipan", FORM, ""),
+        ("session=marzipan", FORM, ""),
+        ("code=marzipan", FORM, ""),
+        ("sig=marzipan", FORM, ""),
+        ("auth=marzipan", FORM, ""),
+        ("csrf=marzipan", FORM, ""),
+        ("SAMLResponse=marzipan", FORM, ""),
+        ("hmac=marzipan", FORM, ""),
+    ] {
+        let folder = Folder::new();
+        let done = run("parses", &folder)
+            .post(body)
+            .request("POST", &format!("/?{query}"))
+            .variable("CONTENT_TYPE", kind)
+            .variable("HTTP_AUTHORIZATION", "Bearer gingerbread")
+            .done();
+        assert!(done.err.contains("marzipan"), "{done}");
+        let (file, record) = folder.record();
+        let text = record.to_string();
+        for secret in ["marzi", "gingerbread", "filler"] {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+        replay(&file, "parses").assert_exit(1);
+    }
+}
+
+/// Nobody can look into it for secrets.
+#[test]
+fn a_compressed_body_is_left_out() {
+    let folder = Folder::new();
+    run("upload", &folder)
+        .post("marzipan")
+        .variable("HTTP_CONTENT_ENCODING", "gzip")
+        .done()
+        .assert_exit(1);
+    let (_, record) = folder.record();
+    assert_eq!(record["record"]["left_out"][0], "body");
+    assert_eq!(record.get("body"), None);
 }
 
 #[test]

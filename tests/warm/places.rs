@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
-use super::{Site, is_warm, telling};
+use super::{Site, is_warm, telling, until_gone};
 use crate::support::run::Done;
 
 fn folder(site: &Site) -> PathBuf {
@@ -80,6 +80,26 @@ fn vacated(site: &Site) -> PathBuf {
     let socket = seats.next().unwrap().path().join("requests");
     fs::remove_file(&socket).unwrap();
     socket
+}
+
+#[test]
+fn a_zygote_whose_folder_was_removed_ends() {
+    let site = site();
+    site.start();
+    let [alone] = site.zygotes()[..] else {
+        panic!("{}", site.status());
+    };
+    fs::remove_dir_all(folder(&site)).unwrap();
+    until_gone(alone);
+    site.start();
+    let [replaced] = site.zygotes()[..] else {
+        panic!("{}", site.status());
+    };
+    fs::remove_dir_all(folder(&site)).unwrap();
+    // The next one has the same names, which the end of the other does not take from it.
+    site.start();
+    until_gone(replaced);
+    assert_eq!(site.warm(), "fine");
 }
 
 /// Nobody else could put it there; but a program of the same user might.

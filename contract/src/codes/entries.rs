@@ -40,6 +40,10 @@ codes! {
         "the web server started wsgi-cgi itself as a script, without naming an application";
         "The program lies where the web server runs CGI scripts, and a browser asked for it by its own address. It takes no application from an address: anybody could then run any file.";
         "put the application, a script with #!/usr/bin/env wsgi-cgi, or a wrapper script in its place; as a handler, use Apache's Action or Lighttpd's cgi.assign"
+    CLIENTS_ARGUMENT "WC004" FAILED, BadUsage;
+        "an argument may be the visitor's";
+        "If a query has no `=`, the web server hands its words to the script as arguments (RFC 3875 section 4.4). If a wrapper script passes them on as APP, or in front of it, every visitor could choose the application, the interpreter and options. So nothing runs if APP, or an argument in front of it, could come from the query, even by chance.";
+        "in the wrapper script, write all options and APP in front of \"$@\", or leave \"$@\" out: exec wsgi-cgi --python=/srv/venv /srv/app.py \"$@\"; a wrapper script that is the handler of Apache's Action names no APP and passes nothing on: exec wsgi-cgi --python=/srv/venv"
 
     NO_SUCH_FILE "WC010" FAILED, NotFound;
         "the application was not found";
@@ -190,10 +194,10 @@ codes! {
         "Each request of a CGI program imports the application anew. Large packages take seconds, most of all on shared hosts with slow disks. It is told where --debug or --error-log is set.";
         "wsgi-cgi check APP shows the slowest imports; move those that few pages need into the functions that need them; --warm imports once for many requests; let Python keep byte code (a __pycache__ that the web server's user may write)"
 
-    BAD_CONTENT_LENGTH "WC060" "400 Bad Request", Complete;
-        "CONTENT_LENGTH is not a number";
-        "The variable CONTENT_LENGTH has something else than digits. Only a broken client or a test by hand does that.";
-        "the client or the server sent a broken request; nothing was run"
+    BAD_VARIABLE "WC060" "400 Bad Request", Complete;
+        "a variable of the request is malformed";
+        "A meta-variable such as CONTENT_LENGTH has a value that RFC 3875 does not allow. Only a broken client or a test by hand does that. By hand, the exit status is 2.";
+        "by hand, correct the variable; else the client or the server sent a broken request; nothing was run"
     BODY_ENDED_EARLY "WC061" "400 Bad Request", Complete;
         "the request's body ended before its CONTENT_LENGTH";
         "The connection ended in the middle of an upload, so the application saw fewer bytes than were announced.";
@@ -229,8 +233,8 @@ codes! {
         "mend or remove the file that the message names; the rest of it was left out"
     NOT_RECORDED "WC074" NONE, Complete;
         "the failing request cannot be recorded";
-        "The folder of --record cannot be written, or a web server hands out what lies in it.";
-        "name a folder outside the document root that the web server's user may write: mkdir -m 700 DIR"
+        "The folder of --record cannot be written, belongs to another user, lets others write in it, or lies where a web server hands out files.";
+        "name a folder outside the document root that belongs to the web server's user and to nobody else: install -d -m 700 -o USER DIR"
     NOT_TAKEN "WC075" NONE, Complete;
         "the application's process took no event";
         "It ended, or was killed, since the event before. Another one is started in its place.";
@@ -239,6 +243,10 @@ codes! {
         "the platform could not be told";
         "Lambda's runtime API closed the connection: the platform has ended this environment, or AWS_LAMBDA_RUNTIME_API names something else.";
         "nothing at the end of an environment's life; by hand, check AWS_LAMBDA_RUNTIME_API"
+    RUNTIME_API "WC077" NONE, ApplicationFailed;
+        "Lambda's runtime API failed";
+        "The runtime API could not be reached, closed the connection, or answered with something else than an event. The function ends, and the platform starts another one.";
+        "nothing on Lambda, where it passes; by hand or in an emulator, look whether something that speaks the runtime API listens at AWS_LAMBDA_RUNTIME_API"
 
     CANNOT_LISTEN "WC080" FAILED, BadUsage;
         "the listener cannot accept connections";

@@ -1,7 +1,10 @@
 //! A zygote's life, after the import: forks, reaps, answers orders, and retires.
 
+use std::fs;
 use std::io::{self, PipeReader};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use contract::handover::{Source, Verbosity};
@@ -49,6 +52,8 @@ pub struct Zygote<'a> {
     /// When it was last looked for changes; None if that is to be done now.
     looked: Option<Instant>,
     requests: OwnedFd,
+    /// What the name of that socket stands for.
+    place: Option<Place>,
     orders: OwnedFd,
     taken: OwnedFd,
     tells_taken: OwnedFd,
@@ -74,6 +79,15 @@ enum Event {
     Other,
 }
 
+/// A file's device and number: no other file has them as long as the socket is open.
+type Place = (u64, u64);
+
+/// The socket to which clients connect.
+fn place(folder: &Path) -> Option<Place> {
+    let found = fs::symlink_metadata(folder.join(REQUESTS)).ok()?;
+    Some((found.dev(), found.ino()))
+}
+
 /// Where the process is after a fork.
 enum Side {
     Zygote,
@@ -93,13 +107,15 @@ impl<'a> Zygote<'a> {
         let (taken, tells_taken) = pipe_with(flags).map_err(io::Error::from)?;
         let (actions, signals) = Actions::take(py)?;
         let orders = appear(ORDERS)?;
+        let requests = appear(REQUESTS)?;
         Ok(Self {
             pid: getpid(),
             start,
             began,
             last: Instant::now(),
             looked: Some(Instant::now()),
-            requests: appear(REQUESTS)?,
+            requests,
+            place: place(&start.folder),
             orders,
             taken,
             tells_taken,
@@ -144,7 +160,9 @@ impl<'a> Zygote<'a> {
         };
         self.tell(&format!("warm: {} is let go: {reason}", self.application()));
         // New requests go elsewhere; the spares, which wait here, end by that.
-        disappear(&self.start.folder);
+        if self.is_in_place() {
+            disappear(&self.start.folder);
+        }
         let _ = shutdown(&self.requests, Shutdown::Both);
         drop(other);
         while !self.children.is_empty() {
@@ -290,6 +308,9 @@ impl<'a> Zygote<'a> {
             if let Some(change) = imported.change() {
                 return Some(change);
             }
+            if self.is_alone() && !self.is_in_place() {
+                return Some("its folder was removed".into());
+            }
         }
         if !self.is_alone() {
             return None;
@@ -307,6 +328,11 @@ impl<'a> Zygote<'a> {
             ));
         }
         None
+    }
+
+    /// Whether clients find it. Where somebody has cleared the folder, a new zygote may have taken its place.
+    fn is_in_place(&self) -> bool {
+        self.place == place(&self.start.folder)
     }
 
     /// How long to wait until a spare is forked.

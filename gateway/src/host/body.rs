@@ -9,9 +9,10 @@ use std::time::Instant;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::incoming::{Incoming, Received};
+use super::pace::Pace;
+use crate::http::Refusal;
 use crate::http::chunked::Decoder;
 use crate::http::head::{Framing, RequestHead};
-use crate::http::{Refusal, limits};
 
 /// Kept in memory, and in a pipe without waiting (its capacity, pipe(7)); what is more goes to a file.
 const MEMORY: usize = 64 << 10;
@@ -110,6 +111,7 @@ fn no_room(error: &io::Error) -> Refusal {
 struct Store {
     memory: Vec<u8>,
     spool: Option<(File, u64)>,
+    pace: Pace,
 }
 
 impl Store {
@@ -124,7 +126,7 @@ impl Store {
             if left == 0 {
                 return Ok(());
             }
-            more(incoming)?;
+            more(incoming, &mut self.pace)?;
         }
     }
 
@@ -145,7 +147,7 @@ impl Store {
             if decoder.is_done() {
                 return Ok(());
             }
-            more(incoming)?;
+            more(incoming, &mut self.pace)?;
         }
     }
 
@@ -179,9 +181,14 @@ impl Store {
     }
 }
 
-fn more(incoming: &mut Incoming) -> Result<(), Failed> {
-    match incoming.receive(Instant::now() + limits::BODY_TIME)? {
-        Received::More => Ok(()),
+fn more(incoming: &mut Incoming, pace: &mut Pace) -> Result<(), Failed> {
+    let before = incoming.buffered().len();
+    pace.wait(Instant::now());
+    match incoming.receive(pace.deadline())? {
+        Received::More => {
+            pace.moved(incoming.buffered().len() - before, Instant::now());
+            Ok(())
+        }
         Received::End => Err(Failed::Gone),
         Received::TooLate => Err(Failed::Refused(Refusal::new(
             408,

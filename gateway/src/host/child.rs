@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{self, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
@@ -24,8 +24,8 @@ use crate::wait;
 const GRACE: Duration = Duration::from_secs(3);
 /// Between the end of a response and the end of its process.
 const MOMENT: Duration = Duration::from_millis(50);
-/// The stack of a thread that only waits.
-const SMALL_STACK: usize = 64 << 10;
+/// The stack of a thread that waits for a script; a page of it is used.
+const STACK: usize = 256 << 10;
 
 /// A process that was started elsewhere, and answers one request. It leads a process group.
 pub trait Process: Send {
@@ -176,7 +176,8 @@ impl Child {
         self.status_now()
     }
 
-    fn status_now(&mut self) -> Option<ExitStatus> {
+    /// How it ended, if it has.
+    pub(super) fn status_now(&mut self) -> Option<ExitStatus> {
         match &mut self.running {
             Running::Own(process) => process.try_wait().ok().flatten(),
             Running::Other(process) => process.status(),
@@ -192,12 +193,16 @@ impl Child {
     }
 
     fn ends_until(&self, deadline: Instant) -> bool {
-        let ends =
-            |process: BorrowedFd<'_>| matches!(wait::readable(process, Some(deadline)), Ok(true));
+        self.descriptor().is_ok_and(|process| {
+            matches!(wait::readable(process.as_fd(), Some(deadline)), Ok(true))
+        })
+    }
+
+    /// A descriptor that can be read when it has ended.
+    pub(super) fn descriptor(&self) -> io::Result<OwnedFd> {
         match &self.running {
-            Running::Own(_) => pidfd_open(self.group, PidfdFlags::empty())
-                .is_ok_and(|process| ends(process.as_fd())),
-            Running::Other(process) => ends(process.descriptor()),
+            Running::Own(_) => Ok(pidfd_open(self.group, PidfdFlags::empty())?),
+            Running::Other(process) => process.descriptor().try_clone_to_owned(),
         }
     }
 
@@ -206,13 +211,6 @@ impl Child {
         match &mut self.running {
             Running::Own(process) => drop(process.wait()),
             Running::Other(process) => drop(wait::readable(process.descriptor(), None)),
-        }
-    }
-
-    /// Lets go of a child whose response is over: it may still have work of its own.
-    pub(super) fn leave(mut self) {
-        if self.status().is_none() {
-            self.in_background(Self::wait);
         }
     }
 
@@ -226,7 +224,7 @@ impl Child {
     /// Ends a child and its group: politely, then not.
     pub(super) fn end(self) {
         self.signal(Signal::TERM);
-        self.in_background(|child| {
+        in_background(self, |mut child| {
             child.ends_until(Instant::now() + GRACE);
             // What it has started does not outlive it: the group's number is ours until the child is reaped.
             child.signal(Signal::KILL);
@@ -240,28 +238,34 @@ impl Child {
             Running::Other(process) => process.signal(signal),
         }
     }
+}
 
-    /// Waiting for a process must not keep a connection from its next request.
-    fn in_background(self, work: impl FnOnce(&mut Self) + Send + 'static) {
-        let shared = Arc::new(Mutex::new(Some((self, work))));
-        let task = shared.clone();
-        let run = move || {
-            let taken = task.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some((mut child, work)) = taken {
-                work(&mut child);
-            }
-        };
-        let spawned = thread::Builder::new()
-            .stack_size(SMALL_STACK)
-            .spawn(run.clone());
-        if spawned.is_err() {
-            run();
+/// Waiting for a process must not keep a connection from its next request. Without a thread it is done here and now.
+pub(super) fn in_background<T: Send + 'static>(
+    subject: T,
+    work: impl FnOnce(T) + Send + 'static,
+) -> Option<JoinHandle<()>> {
+    let task = Arc::new(Mutex::new(Some((subject, work))));
+    let run = move || {
+        let taken = task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((subject, work)) = taken {
+            work(subject);
         }
+    };
+    let spawned = thread::Builder::new().stack_size(STACK).spawn(run.clone());
+    if spawned.is_err() {
+        run();
     }
+    spawned.ok()
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
+        if thread::panicking() {
+            // Nobody else will end it.
+            self.signal(Signal::KILL);
+            self.wait();
+        }
         self.slot.children().lock().remove(&self.group);
     }
 }

@@ -1,13 +1,14 @@
 //! One connection: its requests one after another, until one of them is the last.
 
-use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use super::Host;
 use super::exchange::Exchange;
 use super::incoming::{Incoming, NoRequest, Rest, Turn};
 use super::log::Entry;
+use super::places::Phase;
 use super::reply::Reply;
 use super::site::Request;
 use crate::cgi::Endpoints;
@@ -15,20 +16,21 @@ use crate::http::head::{RequestHead, Version};
 use crate::http::response_head::Connection;
 use crate::http::{Fields, Refusal};
 
-/// Serves the connection to its end.
-pub fn serve(socket: OwnedFd, endpoints: &Endpoints, host: &Host) {
-    let mut incoming = Incoming::new(socket);
+/// Serves the connection to its end. Gives what waits for a script that works on after the last answer.
+pub fn serve(mut incoming: Incoming, endpoints: &Endpoints, host: &Host) -> Option<JoinHandle<()>> {
     let mut turn = Turn::First;
     loop {
+        incoming.enter(Phase::Idle);
         let head = match incoming.read_head(turn) {
             Ok(head) => head,
-            Err(NoRequest::Closed) => return,
+            Err(NoRequest::Closed) => return None,
             Err(NoRequest::Refused(refusal)) => {
-                return refuse_and_close(incoming, &refusal, endpoints, host);
+                refuse_and_close(incoming, &refusal, endpoints, host);
+                return None;
             }
         };
         let started = Instant::now();
-        let is_last = !head.keeps_alive() || host.is_stopping();
+        let is_last = !head.keeps_alive() || host.is_stopping() || host.limits.keep_alive.is_zero();
         let mut reply = Reply::to(
             &head,
             match is_last {
@@ -44,7 +46,11 @@ pub fn serve(socket: OwnedFd, endpoints: &Endpoints, host: &Host) {
             started,
             is_stopping: host.is_stopping(),
         };
-        let exchange = Exchange { host, request };
+        let mut exchange = Exchange {
+            host,
+            request,
+            left: None,
+        };
         let (status, rest) = {
             let _active = Active::of(host);
             exchange.run(&mut incoming, &mut reply)
@@ -53,12 +59,14 @@ pub fn serve(socket: OwnedFd, endpoints: &Endpoints, host: &Host) {
             status,
             ..entry(&head, number, &reply, started, endpoints)
         });
-        match status {
-            None => return,
-            Some(_) if reply.connection() == Connection::Close => return incoming.close(rest),
-            Some(_) if host.is_stopping() => return incoming.close(rest),
-            Some(_) => turn = Turn::Next,
+        if status.is_some() && reply.connection() == Connection::KeepAlive && !host.is_stopping() {
+            turn = Turn::Next(host.limits.keep_alive);
+            continue;
         }
+        if status.is_some() && !reply.needs_reset() {
+            incoming.close(rest);
+        }
+        return exchange.left;
     }
 }
 
@@ -80,7 +88,7 @@ impl Drop for Active<'_> {
 
 fn refuse_and_close(incoming: Incoming, refusal: &Refusal, endpoints: &Endpoints, host: &Host) {
     let started = Instant::now();
-    let mut reply = Reply::to_nobody();
+    let mut reply = Reply::to_nobody(incoming.buffered());
     let number = host.next_number();
     let sent = host
         .site

@@ -1,13 +1,16 @@
 //! One request: what it names, its body, its turn, its script, and what becomes of the answer.
 
 use std::io;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Host;
+use super::afterwards::{Afterwards, Output};
 use super::body::{Body, Failed};
 use super::child::Child;
 use super::incoming::{Incoming, Rest};
 use super::log::ScriptLines;
+use super::places::{Phase, holder};
 use super::relay::Relay;
 use super::reply::Reply;
 use super::script::{Author, Script};
@@ -30,12 +33,14 @@ const OWN_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Exchange<'a> {
     pub host: &'a Host,
     pub request: Request<'a>,
+    /// Waits for the script, if that works on after its answer.
+    pub left: Option<JoinHandle<()>>,
 }
 
 impl Exchange<'_> {
     /// Answers the request. Gives the status, or None where the client did not wait for it; and whether the
     /// client may still be sending.
-    pub fn run(&self, incoming: &mut Incoming, reply: &mut Reply) -> (Option<u16>, Rest) {
+    pub fn run(&mut self, incoming: &mut Incoming, reply: &mut Reply) -> (Option<u16>, Rest) {
         let mut rest = match self.request.head.framing {
             Framing::Empty => Rest::None,
             Framing::Length(_) | Framing::Chunked => Rest::Expected,
@@ -65,6 +70,7 @@ impl Exchange<'_> {
                 site.fail(request, &failure, more, reply)
             }
         };
+        incoming.enter(Phase::Reply);
         match told.and_then(|()| reply.send_all(incoming.socket())) {
             Ok(()) => (reply.status, rest),
             Err(_) => (None, rest),
@@ -72,7 +78,7 @@ impl Exchange<'_> {
     }
 
     fn answer(
-        &self,
+        &mut self,
         incoming: &mut Incoming,
         reply: &mut Reply,
         agreed: Connection,
@@ -83,11 +89,14 @@ impl Exchange<'_> {
             // The server as a whole: no path, so no script (RFC 9110 section 9.3.7).
             return Ok(reply.begin(204, None, &Fields::default(), None)?);
         }
+        // A file may be sent at once.
+        enter(incoming, Phase::Reply)?;
         let mut address = Address::parse(request.head.path_and_query())?;
         let mut named = self.find(request.head, &address, incoming, reply)?;
         if named.is_none() {
             return Ok(());
         }
+        enter(incoming, Phase::Body)?;
         let body = match Body::read(request.head, incoming, self.host.limits.body) {
             Ok(body) => body,
             Err(Failed::Gone) => return Err(Trouble::ClientGone),
@@ -135,17 +144,23 @@ impl Exchange<'_> {
         site.find(&request, address, incoming.socket(), reply)
     }
 
-    /// Runs a script to the end of its answer. Gives the path of a local redirect.
+    /// Runs a script until the client has its answer. Gives the path of a local redirect.
     fn run_script(
-        &self,
+        &mut self,
         script: &Script,
         variables: &Variables,
         body: Body,
         incoming: &Incoming,
         reply: &mut Reply,
     ) -> Result<Option<Vec<u8>>, Trouble> {
+        enter(incoming, Phase::Script)?;
         let host = self.host;
-        let slot = match host.slots.acquire(incoming.socket())? {
+        let client = incoming.socket();
+        // Where the end of the client's side means nothing, it goes on.
+        let is_bridge = host.limits.half_closed.is_none();
+        let still_reads = || is_bridge || matches!(reply.probe(client), Ok(true));
+        let holder = holder(&self.request.endpoints.remote_address);
+        let slot = match host.slots.acquire(client, holder, still_reads)? {
             Answer::Granted(slot) => slot,
             Answer::ClientGone => return Err(Trouble::ClientGone),
             Answer::Full => return Err(Cause::TooBusy.into()),
@@ -162,17 +177,38 @@ impl Exchange<'_> {
         };
         let mut lines = ScriptLines::of(self.request.number);
         let timeout = host.limits.time;
+        let deadline = timeout.and_then(|limit| spawning.checked_add(limit.saturating_add(grace)));
         let relay = Relay {
             child: &mut child,
             answer: ScriptAnswer::of(script, &*host.site, self.request, spawning.elapsed()),
             reply,
-            client: incoming.socket(),
+            client,
             host,
             lines: &mut lines,
-            deadline: timeout.and_then(|limit| spawning.checked_add(limit.saturating_add(grace))),
+            deadline,
         };
-        let ended = relay.run();
-        conclude(child, ended, timeout, &lines)
+        let output = match relay.run() {
+            Ok(Ended::Answered) => Output::Ended,
+            Ok(Ended::Delivered) => Output::Open(reply.excess()),
+            ended => return conclude(child, ended, timeout, &lines),
+        };
+        let left = Afterwards {
+            child,
+            site: host.site.clone(),
+            number: self.request.number,
+            lines,
+            deadline,
+            output,
+        };
+        self.left = left.leave(incoming);
+        Ok(None)
+    }
+}
+
+fn enter(incoming: &Incoming, phase: Phase) -> Result<(), Trouble> {
+    match incoming.enter(phase) {
+        true => Ok(()),
+        false => Err(Trouble::ClientGone),
     }
 }
 
@@ -188,10 +224,7 @@ fn conclude(
         Err(Trouble::Failed(Failure { cause, said }))
     };
     match ended {
-        Ok(Ended::Answered) => {
-            child.leave();
-            Ok(None)
-        }
+        Ok(Ended::Answered | Ended::Delivered) => Ok(None),
         Ok(Ended::LocalRedirect(path)) => {
             child.end();
             Ok(Some(path))

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 
+use super::places::{Phase, Place};
 use crate::http::head::{HeadReader, RequestHead};
 use crate::http::{Refusal, limits};
 use crate::wait;
@@ -21,7 +23,8 @@ const GOOD_BYE: Duration = Duration::from_secs(1);
 
 /// One connection, as far as it is read.
 pub struct Incoming {
-    socket: OwnedFd,
+    socket: Arc<OwnedFd>,
+    place: Option<Place>,
     buffer: Vec<u8>,
 }
 
@@ -48,15 +51,16 @@ pub enum NoRequest {
 pub enum Turn {
     /// Its first request.
     First,
-    /// A later one.
-    Next,
+    /// A later one, which is waited for this long.
+    Next(Duration),
 }
 
 impl Incoming {
-    /// For a socket that was accepted.
-    pub fn new(socket: OwnedFd) -> Self {
+    /// For a socket that was accepted; a listener has a limited number of places for them.
+    pub fn new(socket: Arc<OwnedFd>, place: Option<Place>) -> Self {
         Self {
             socket,
+            place,
             buffer: Vec::new(),
         }
     }
@@ -64,6 +68,11 @@ impl Incoming {
     /// The client's socket.
     pub fn socket(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+
+    /// Says what the connection is at; gives false if its place was given to another.
+    pub fn enter(&self, phase: Phase) -> bool {
+        self.place.as_ref().is_none_or(|place| place.enter(phase))
     }
 
     /// What has come and has not been consumed.
@@ -80,7 +89,7 @@ impl Incoming {
     }
 
     /// Waits for more bytes.
-    pub fn receive(&mut self, deadline: Instant) -> io::Result<Received> {
+    pub fn receive(&mut self, deadline: Option<Instant>) -> io::Result<Received> {
         let length = self.buffer.len();
         self.buffer.resize(length + PIECE, 0);
         let result = self.receive_behind(length, deadline);
@@ -96,14 +105,18 @@ impl Incoming {
         })
     }
 
-    fn receive_behind(&mut self, length: usize, deadline: Instant) -> io::Result<Option<usize>> {
+    fn receive_behind(
+        &mut self,
+        length: usize,
+        deadline: Option<Instant>,
+    ) -> io::Result<Option<usize>> {
         let free = self.buffer.get_mut(length..).unwrap_or_default();
         loop {
-            match rustix::net::recv(&self.socket, &mut *free, RecvFlags::DONTWAIT) {
+            match rustix::net::recv(&*self.socket, &mut *free, RecvFlags::DONTWAIT) {
                 Ok((count, _)) => return Ok(Some(count)),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
-                    if !wait::readable(&self.socket, Some(deadline))? {
+                    if !wait::readable(&*self.socket, deadline)? {
                         return Ok(None);
                     }
                 }
@@ -115,11 +128,11 @@ impl Incoming {
     /// Reads the next request's head.
     pub fn read_head(&mut self, turn: Turn) -> Result<RequestHead, NoRequest> {
         let mut reader = HeadReader::default();
-        let mut deadline = Instant::now()
-            + match turn {
-                Turn::Next if self.buffer.is_empty() => limits::IDLE_TIME,
-                _ => limits::HEAD_TIME,
-            };
+        let patience = match turn {
+            Turn::Next(idle) if self.buffer.is_empty() => idle,
+            _ => limits::HEAD_TIME,
+        };
+        let mut deadline = Instant::now().checked_add(patience);
         loop {
             if let Some((head, length)) = reader.read(&self.buffer).map_err(NoRequest::Refused)? {
                 self.consume(length);
@@ -127,7 +140,9 @@ impl Incoming {
             }
             let was_empty = self.buffer.is_empty();
             match self.receive(deadline) {
-                Ok(Received::More) if was_empty => deadline = Instant::now() + limits::HEAD_TIME,
+                Ok(Received::More) if was_empty => {
+                    deadline = Instant::now().checked_add(limits::HEAD_TIME);
+                }
                 Ok(Received::More) => {}
                 Ok(Received::TooLate) if !was_empty => {
                     let reason = "the request's head did not come in time";
@@ -147,7 +162,7 @@ impl Incoming {
     pub fn send_continue(&self) -> io::Result<()> {
         let line = b"HTTP/1.1 100 Continue\r\n\r\n";
         rustix::net::send(
-            &self.socket,
+            &*self.socket,
             line,
             SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
         )?;
@@ -157,14 +172,15 @@ impl Incoming {
     /// Ends the connection so that the last answer arrives: a socket that is closed with unread bytes in it
     /// is reset, and the client loses what it has not read yet (RFC 9112 section 9.6).
     pub fn close(mut self, rest: Rest) {
-        if rustix::net::shutdown(&self.socket, Shutdown::Write).is_err() {
+        self.enter(Phase::Idle);
+        if rustix::net::shutdown(&*self.socket, Shutdown::Write).is_err() {
             return;
         }
         let patience = match rest {
             Rest::Expected => LINGER_TIME,
             Rest::None => GOOD_BYE,
         };
-        let deadline = Instant::now() + patience;
+        let deadline = Some(Instant::now() + patience);
         let mut size = 0;
         while size < LINGER_SIZE {
             self.buffer.clear();

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,23 +13,21 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use rustix::process::Signal;
 
+use super::incoming::Incoming;
+use super::places::{BUSY, Places};
 use super::sockets::Socket;
 use super::{Host, connection};
 use crate::cgi::Endpoints;
 use crate::wait;
 
-/// Connections at once; beyond, a client is told to come again.
-const CONNECTIONS: usize = 1000;
 /// A connection's stack; a page of it is used.
 const STACK: usize = 256 << 10;
 /// How long the children may take to end by themselves when the grace is over.
 const LAST_GRACE: Duration = Duration::from_secs(3);
 /// For the request of a client that is sent away.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// How often the end of the last requests is looked for.
+/// How often the end of the last requests, or of a connection that gives up its place, is looked for.
 const PAUSE: Duration = Duration::from_millis(20);
-
-const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
 /// Serves until `stop` says otherwise; then gives running requests `grace`, or until it says so again.
 pub fn run(
@@ -40,7 +38,7 @@ pub fn run(
 ) -> io::Result<()> {
     stop.set_nonblocking(true)?;
     sockets.iter().try_for_each(Socket::make_ready)?;
-    let connections = Arc::new(Connections::default());
+    let places = Arc::new(Places::default());
     // When descriptors run out, this one makes room to say so.
     let mut reserve = Some(spare_descriptor()?);
     loop {
@@ -60,7 +58,9 @@ pub fn run(
         }
         for (socket, _) in sockets.iter().zip(ready).filter(|(_, ready)| *ready) {
             match socket.accept() {
-                Ok((stream, endpoints)) => connections.start(stream, endpoints, host),
+                Ok((stream, endpoints)) => start(stream.into(), endpoints, host, &places),
+                // Its thread closes it; then the one that waits is accepted.
+                Err(error) if is_exhaustion(&error) && places.make_room() => thread::sleep(PAUSE),
                 Err(error) if is_exhaustion(&error) => refuse_one(socket, &mut reserve),
                 // It went away again.
                 Err(_) => {}
@@ -75,36 +75,18 @@ pub fn run(
     Ok(())
 }
 
-/// How many there are.
-#[derive(Default)]
-struct Connections(AtomicUsize);
-
-/// Counts one connection as long as it lives.
-struct Counted(Arc<Connections>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Connections {
-    fn start(self: &Arc<Self>, stream: OwnedFd, endpoints: Endpoints, host: &Arc<Host>) {
-        let number = self.0.fetch_add(1, Ordering::Relaxed);
-        let counted = Counted(self.clone());
-        if number >= CONNECTIONS {
-            return tell_busy(&stream, Duration::ZERO);
-        }
-        // Kept for the case that no thread can be started.
-        let copy = rustix::io::dup(&stream);
-        let host = host.clone();
-        let started = thread::Builder::new().stack_size(STACK).spawn(move || {
-            let _counted = counted;
-            connection::serve(stream, &endpoints, &host);
-        });
-        if let (Err(_), Ok(copy)) = (started, copy) {
-            tell_busy(&copy, PATIENCE);
-        }
+fn start(socket: Arc<OwnedFd>, endpoints: Endpoints, host: &Arc<Host>, places: &Arc<Places>) {
+    let Some(place) = places.take(socket.clone(), &endpoints.remote_address) else {
+        return tell_busy(&socket, Duration::ZERO);
+    };
+    let incoming = Incoming::new(socket.clone(), Some(place));
+    let host = host.clone();
+    let started = thread::Builder::new().stack_size(STACK).spawn(move || {
+        // Who waits for the last script needs nobody.
+        drop(connection::serve(incoming, &endpoints, &host));
+    });
+    if started.is_err() {
+        tell_busy(&socket, PATIENCE);
     }
 }
 

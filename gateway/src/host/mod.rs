@@ -1,5 +1,6 @@
 //! The listener: HTTP/1.1 from clients, a process for each request, and its response back.
 
+mod afterwards;
 mod body;
 mod child;
 mod connection;
@@ -8,6 +9,8 @@ mod incoming;
 mod listener;
 mod log;
 mod outgoing;
+mod pace;
+mod places;
 mod program;
 mod relay;
 mod reply;
@@ -38,6 +41,7 @@ pub use self::slots::Slot;
 pub use self::sockets::{Socket, endpoints};
 pub use self::trouble::{Cause, Failure, Trouble};
 
+use self::incoming::Incoming;
 use self::slots::Slots;
 use crate::cgi::Endpoints;
 
@@ -72,7 +76,7 @@ use crate::cgi::Endpoints;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct Host {
-    site: Box<dyn Site>,
+    site: Arc<dyn Site>,
     limits: Limits,
     slots: Arc<Slots>,
     /// Requests that are being answered.
@@ -85,20 +89,24 @@ pub struct Host {
 /// How much a [`Host`] does at once, and how long it waits for its scripts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How many processes run at once, at least one. One that has work left after its response counts until it ends.
+    /// How many processes run at once, at least one. One that works on after its response counts until it ends.
     pub processes: usize,
     /// How many requests wait for one; more are answered 503.
     pub queue: usize,
     /// The largest body of a request, in bytes; a larger one is answered 413.
     pub body: u64,
-    /// How long an answer may take; then its process group is ended, and the answer is 504. None: for ever.
+    /// How long a process may run; then its group is ended, and if there is no answer yet, that is 504. None: for ever.
     pub time: Option<Duration>,
-    /// How long a client that has ended its own side still gets something; None where that end means nothing.
+    /// How long a client that has ended its own side in the middle of its answer may get nothing; None where that end
+    /// means nothing.
     pub half_closed: Option<Duration>,
+    /// How long a connection waits for its next request; zero for one request a connection.
+    pub keep_alive: Duration,
 }
 
 impl Default for Limits {
-    /// Twice as many processes as cores, and 16 requests waiting for each; 1 GiB; one minute; one second.
+    /// Twice as many processes as cores, and 16 requests waiting for each; 1 GiB; one minute; one second; 130 seconds,
+    /// which is longer than nginx and Caddy keep an idle connection to a server.
     fn default() -> Self {
         let processes = thread::available_parallelism().map_or(2, |cores| 2 * cores.get());
         Self {
@@ -107,6 +115,7 @@ impl Default for Limits {
             body: 1 << 30,
             time: Some(Duration::from_secs(60)),
             half_closed: Some(Duration::from_secs(1)),
+            keep_alive: Duration::from_secs(130),
         }
     }
 }
@@ -115,7 +124,7 @@ impl Host {
     /// For this site. Nothing happens yet.
     pub fn new(site: impl Site + 'static, limits: Limits) -> Self {
         Self {
-            site: Box::new(site),
+            site: Arc::new(site),
             slots: Arc::new(Slots::new(limits.processes.max(1), limits.queue)),
             limits,
             active: AtomicUsize::new(0),
@@ -134,7 +143,7 @@ impl Host {
     /// Serves listeners until `stop` has a byte to read, or its other end is closed. Then no connection is accepted any
     /// more; requests that run have `grace` to end, or until another byte comes. Then no process is started any more, and
     /// what is left is ended by SIGTERM, and three seconds later by SIGKILL. The threads of connections without a request
-    /// end by themselves, within seconds.
+    /// end by themselves, within [`Limits::keep_alive`].
     pub fn serve_until(
         self,
         listeners: Vec<Socket>,
@@ -144,9 +153,13 @@ impl Host {
         listener::run(listeners, &Arc::new(self), stop, grace)
     }
 
-    /// Serves one connection, a stream socket, to its end.
+    /// Serves one connection, a stream socket, to its end, and waits for a script that works on after the last answer.
     pub fn serve_connection(&self, socket: OwnedFd, endpoints: &Endpoints) {
-        connection::serve(socket, endpoints, self);
+        if let Some(script) = connection::serve(Incoming::new(socket.into(), None), endpoints, self)
+        {
+            // One that panicked has ended, too.
+            let _ = script.join();
+        }
     }
 
     /// From here on, each connection ends with the request that it is at.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
@@ -11,11 +11,14 @@ use super::child::Child;
 use super::log::ScriptLines;
 use super::reply::Reply;
 use super::script_answer::{Ended, ScriptAnswer};
-use crate::http::limits;
 use crate::wait;
 
 /// Read from a child at once; on the stack, which costs less than the heap at each request.
 const PIECE: usize = 32 << 10;
+
+/// How long a client may take nothing while its script can write no more and another request waits for the place.
+const HELD: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(1);
 
 /// One child's exchange.
 pub struct Relay<'a> {
@@ -38,23 +41,25 @@ enum Round {
 
 struct Waiting {
     /// The client has ended its side.
+    has_ended: bool,
+    /// Since when it has, or takes nothing; None if it still reads.
     left: Option<Instant>,
-    /// Since when the client takes nothing.
-    stalled: Option<Instant>,
     errors_end: bool,
 }
 
 impl Relay<'_> {
-    /// Passes the response on, to its end.
+    /// Passes the response on, until the client has all of it, or to the end of the script's output.
     pub fn run(mut self) -> io::Result<Ended> {
         let mut waiting = Waiting {
+            has_ended: self.host.limits.half_closed.is_none(),
             left: None,
-            stalled: None,
             errors_end: false,
         };
         let mut piece = [0; PIECE];
         loop {
             match self.round(&mut waiting, &mut piece)? {
+                // The connection is free, whatever the script still does.
+                Round::Goes if self.reply.is_sent() => return Ok(Ended::Delivered),
                 Round::Goes => {}
                 Round::OutputEnds => break,
                 Round::Over(ended) => {
@@ -81,8 +86,13 @@ impl Relay<'_> {
         if client.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
             return Ok(Round::Over(Ended::ClientGone));
         }
-        if client.contains(PollFlags::RDHUP) {
-            waiting.left.get_or_insert(now);
+        if client.contains(PollFlags::RDHUP) && !waiting.has_ended {
+            waiting.has_ended = true;
+            match self.reply.probe(self.client) {
+                Ok(true) => {}
+                Ok(false) => waiting.left = Some(now),
+                Err(_) => return Ok(Round::Over(Ended::ClientGone)),
+            }
         }
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.child.is_late();
@@ -91,10 +101,13 @@ impl Relay<'_> {
         let is_late = |since: Option<Instant>, limit| {
             since.is_some_and(|since| now.saturating_duration_since(since) >= limit)
         };
-        let left = waiting.left.filter(|_| !self.reply.is_sent());
         let half_closed = self.host.limits.half_closed;
-        if half_closed.is_some_and(|limit| is_late(left, limit))
-            || is_late(waiting.stalled, limits::BODY_TIME)
+        if half_closed.is_some_and(|limit| is_late(waiting.left, limit))
+            || self
+                .reply
+                .deadline()
+                .is_some_and(|deadline| deadline <= now)
+            || (self.is_held() && is_late(self.reply.waits_since(), HELD))
         {
             return Ok(Round::Over(Ended::ClientGone));
         }
@@ -123,35 +136,31 @@ impl Relay<'_> {
         if self.reply.is_pending() {
             match self.reply.send_some(self.client) {
                 Err(_) => return Ok(Round::Over(Ended::ClientGone)),
-                Ok(true) => {
-                    waiting.stalled = None;
-                    // It takes what it gets: it has only ended its own side.
-                    waiting.left = waiting.left.map(|_| now);
-                }
-                Ok(false) => {
-                    waiting.stalled.get_or_insert(now);
-                }
+                // If it is gone, its reset says so now.
+                Ok(true) => waiting.left = None,
+                Ok(false) => {}
             }
         }
         Ok(round)
     }
 
-    /// A client that has everything may go: its script may still have work to do.
+    /// Whether the script waits for a client, and another request for the script's place.
+    fn is_held(&self) -> bool {
+        self.reply.is_full() && self.host.slots.is_wanted()
+    }
+
     fn wait(&self, waiting: &Waiting) -> io::Result<(PollFlags, PollFlags, PollFlags)> {
         let output = self.child.stdout.as_fd();
         let errors = self.child.stderr.as_fd();
         let mut interest = PollFlags::empty();
-        if waiting.left.is_none() {
+        if !waiting.has_ended {
             interest |= PollFlags::RDHUP;
         }
         if self.reply.is_pending() {
             interest |= PollFlags::OUT;
         }
         let mut polled = Vec::with_capacity(3);
-        let has_all = self.reply.is_sent();
-        if !has_all {
-            polled.push(PollFd::new(&self.client, interest));
-        }
+        polled.push(PollFd::new(&self.client, interest));
         let reads_output = !self.reply.is_full();
         if reads_output {
             polled.push(PollFd::new(&output, PollFlags::IN));
@@ -159,20 +168,26 @@ impl Relay<'_> {
         if !waiting.errors_end {
             polled.push(PollFd::new(&errors, PollFlags::IN));
         }
-        let left = waiting.left.filter(|_| !has_all);
         let deadline = [
             self.deadline,
-            left.zip(self.host.limits.half_closed)
+            waiting
+                .left
+                .zip(self.host.limits.half_closed)
                 .and_then(|(since, limit)| since.checked_add(limit)),
-            waiting.stalled.map(|since| since + limits::BODY_TIME),
+            self.reply.deadline(),
         ];
-        wait::ready(&mut polled, deadline.into_iter().flatten().min())?;
+        // Whether the place is wanted is looked at now and then.
+        let look = (!reads_output).then(|| Instant::now() + LOOK);
+        wait::ready(
+            &mut polled,
+            deadline.into_iter().chain([look]).flatten().min(),
+        )?;
         let mut found = polled.iter().map(PollFd::revents);
         let mut next = |is_there| match is_there {
             true => found.next().unwrap_or(PollFlags::empty()),
             false => PollFlags::empty(),
         };
-        let client = next(!has_all);
+        let client = next(true);
         let output = next(reads_output);
         Ok((output, next(!waiting.errors_end), client))
     }

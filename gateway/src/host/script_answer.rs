@@ -19,6 +19,8 @@ const PAGE_LIMIT: usize = 4 << 20;
 pub enum Ended {
     /// The answer was given, whole or cut.
     Answered,
+    /// The client has the whole answer; the script may still write.
+    Delivered,
     /// The answer is that of another path (RFC 3875 section 6.2.2).
     LocalRedirect(Vec<u8>),
     /// Nothing was answered: what the child wrote is no response.
@@ -160,9 +162,9 @@ impl<'a> ScriptAnswer<'a> {
                 "the body is {missing} bytes shorter than its Content-Length: the connection is closed"
             )),
         }
-        match reply.excess {
-            0 => {}
-            excess => say(&format!(
+        match reply.excess() {
+            None | Some(0) => {}
+            Some(excess) => say(&format!(
                 "the body is {excess} bytes longer than its Content-Length: they were cut"
             )),
         }

@@ -14,7 +14,8 @@ pub const CHUNK_LINE: usize = 4 << 10;
 pub const TRAILERS: usize = 16 << 10;
 /// From the connection's or the request's first byte to the end of the head; longer is 408.
 pub const HEAD_TIME: Duration = Duration::from_secs(10);
-/// Between two requests of a connection.
-pub const IDLE_TIME: Duration = Duration::from_secs(5);
+/// How many bytes a second a body makes on the average, in either direction, once it has taken [`BODY_TIME`]; 408 for a
+/// request's.
+pub const MIN_RATE: u64 = 500;
 /// Without any progress of a body, in either direction; 408 for a request's.
 pub const BODY_TIME: Duration = Duration::from_secs(30);

@@ -38,6 +38,9 @@ pub(crate) const HOP_BY_HOP: [&str; 9] = [
     "Upgrade",
 ];
 
+/// What each response begins with: `HTTP/`.
+pub(crate) const FIRST: u8 = b'H';
+
 /// Whether a response with this status has a body (RFC 9110 section 6.4.1).
 fn allows_body(status: u16) -> bool {
     !matches!(status, 100..=199 | 204 | 304)
@@ -89,7 +92,12 @@ pub fn encode(
     if !fields.contains("Server") {
         line("Server", super::SERVER.as_bytes());
     }
+    let mut has_date = false;
     for (name, value) in fields.iter() {
+        // RFC 9110 section 6.6.1: there is one, and clients differ in which of two they take.
+        if name.eq_ignore_ascii_case("Date") && std::mem::replace(&mut has_date, true) {
+            continue;
+        }
         let is_ours = HOP_BY_HOP
             .iter()
             .any(|ours| name.eq_ignore_ascii_case(ours));
@@ -196,6 +204,7 @@ mod tests {
         fields.push("Content-Length", "7");
         fields.push("Connection", "x");
         fields.push("Date", "then");
+        fields.push("date", "later");
         let text = |framing| {
             let head = encode(200, "OK", &fields, framing, Connection::Close);
             String::from_utf8(head).unwrap()

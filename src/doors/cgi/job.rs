@@ -32,8 +32,11 @@ impl Door {
     fn request(&self, found: Found, interpreter: Interpreter) -> Result<Request, Failure> {
         let body = self.variables.body_length().map_err(|error| {
             Failure::new(
-                Code::BAD_CONTENT_LENGTH,
-                format!("{:?}", String::from_utf8_lossy(&error.value)),
+                Code::BAD_VARIABLE,
+                format!(
+                    "CONTENT_LENGTH {:?}: not a number of bytes",
+                    String::from_utf8_lossy(&error.value)
+                ),
             )
         })?;
         if let Some(folder) = &self.settings.chdir

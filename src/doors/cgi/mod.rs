@@ -1,5 +1,6 @@
 //! The CGI door: one request from the environment and standard input, the response on standard output.
 
+mod believed;
 mod job;
 mod running;
 
@@ -18,11 +19,11 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::cgi::arguments::split_shebang_words;
 use crate::cgi::meta_variables::{CHECKED, MetaVariables, SERVE_CHILD};
-use crate::cgi::script::{ActionScript, Named, named, named_by_action};
+use crate::cgi::script::ActionScript;
 use crate::cgi::script_name::{Handler, Rule, repair};
-use crate::cli::{self, Refusal, Typed};
+use crate::cli::{self, Refusal};
 use crate::doors::self_test::{self, SelfTest};
-use crate::doors::{application, here, interpreter, is_script_itself};
+use crate::doors::{application, complaints, here, interpreter, is_own_file};
 use crate::plan::Settings;
 use crate::pragma;
 use crate::python::discover::Interpreter;
@@ -37,6 +38,10 @@ pub fn run(
     descriptors: Vec<String>,
 ) -> Outcome {
     let variables = MetaVariables::from_environment(environment);
+    let hides_complaints = variables.is_cgi() && complaints::reach_the_client();
+    if hides_complaints {
+        complaints::go_to(&[Path::new("/dev/null")]);
+    }
     let caller = match variables.is_cgi() || variables.get("REQUEST_METHOD").is_some() {
         true => Caller::Server,
         false => Caller::Person,
@@ -44,6 +49,7 @@ pub fn run(
     Door {
         front: std::process::id(),
         descriptors,
+        hides_complaints,
         ..Door::new(caller, variables)
     }
     .enter(arguments)
@@ -127,6 +133,8 @@ struct Door {
     /// See [`run`].
     descriptors: Vec<String>,
     observed: Observed,
+    /// Descriptor 2 was the client's, and leads to the error log or nowhere now.
+    hides_complaints: bool,
 }
 
 /// Nanoseconds of the monotonic clock, which the engine reads, too.
@@ -147,11 +155,17 @@ impl Door {
             form: None,
             descriptors: Vec::new(),
             observed: Observed::No,
+            hides_complaints: false,
         }
     }
 
     fn enter(mut self, arguments: Vec<OsString>) -> Outcome {
         let found = self.find(arguments);
+        if let Some(log) = self.settings.error_log.as_deref()
+            && self.hides_complaints
+        {
+            complaints::go_to(&[log]);
+        }
         if let Ok((found, rule)) = &found
             && let Some(test) = self.self_test(found, *rule)
         {
@@ -183,20 +197,20 @@ impl Door {
         let here = here()?;
         // First the environment's: what goes wrong below is told where it says.
         cli::apply_environment(|name| self.variables.get(name), &mut self.settings, &here)?;
-        // Of a script's `#!` line, whoever started it.
-        let arguments = split_shebang_words(arguments, pragma::first_line);
         let kind = self.variables.take(SERVE_CHILD);
-        let script = self.variables.get("SCRIPT_FILENAME").unwrap_or_default();
-        let kind = kind.filter(|_| !is_script_itself(OsStr::from_bytes(script)));
+        let kind = kind.filter(|_| !self.script().is_some_and(is_own_file));
         let kind = kind.unwrap_or_default();
         let is_checked = kind == CHECKED.as_bytes();
         if is_checked {
             self.observed = Observed::Yes;
         }
-        let (typed, action) = match is_checked || kind == b"1" {
-            // They are the listener's: a query adds nothing to them.
-            true => (cli::parse(&arguments)?, None),
-            false => self.believed(&arguments)?,
+        let (typed, action) = match is_checked || kind == b"1" || !self.variables.is_cgi() {
+            // They are the listener's, or a person's: a query adds nothing to them.
+            true => {
+                let arguments = split_shebang_words(arguments, pragma::first_line);
+                (cli::parse(&arguments)?, None)
+            }
+            false => self.believed(arguments)?,
         };
         if self.caller == Caller::Person
             && let Some(failure) = typed.mistyped_command()
@@ -210,44 +224,13 @@ impl Door {
         };
         let found = source::find(application, &here);
         let found = application::configure(found, typed, &mut self.settings, &here)?;
+        if !self.variables.is_cgi()
+            && let Some(reason) = self.variables.malformed()
+        {
+            return Err(Failure::new(Code::BAD_VARIABLE, reason).into());
+        }
         let rule = self.repair(action.as_ref());
         Ok((found, rule))
-    }
-
-    /// The arguments that come from the deployment, and the script that Apache's `Action` names.
-    fn believed(&self, arguments: &[OsString]) -> Result<(Typed, Option<ActionScript>), Refusal> {
-        if !self.variables.is_cgi() {
-            return Ok((cli::parse(arguments)?, None));
-        }
-        let executable = self.executable.as_deref();
-        let executable = executable.unwrap_or(Path::new("/proc/self/exe"));
-        let named = match named(&self.variables, executable, arguments) {
-            Named::ByArguments(arguments) => {
-                let typed = match cli::parse(&arguments) {
-                    Err(Refusal::Answered(_)) => {
-                        return Err(Failure::new(Code::NO_APPLICATION, "").into());
-                    }
-                    typed => typed?,
-                };
-                if typed.application.is_some() {
-                    return Ok((typed, None));
-                }
-                // A wrapper script may be the handler of an `Action`.
-                match named_by_action(&self.variables, executable) {
-                    Named::ByAction(script) => return Ok((typed, Some(script))),
-                    Named::StartedDirectly => return Ok((typed, None)),
-                    other => other,
-                }
-            }
-            other => other,
-        };
-        match named {
-            Named::ByAction(script) => Ok((cli::parse(&[])?, Some(script))),
-            Named::Missing(path) => {
-                Err(Failure::new(Code::NO_SUCH_FILE, path.display().to_string()).into())
-            }
-            _ => Err(Failure::new(Code::STARTED_DIRECTLY, "").into()),
-        }
     }
 
     fn repair(&mut self, action: Option<&ActionScript>) -> Rule {

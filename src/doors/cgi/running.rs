@@ -88,7 +88,11 @@ impl Door {
             }
             cold::drain_after_death(body);
         }
-        failure.code.entry().outcome
+        match failure.code.entry().outcome {
+            // A server has its answer; by hand, nothing was run.
+            Outcome::Complete if !self.variables.is_cgi() => Outcome::BadUsage,
+            outcome => outcome,
+        }
     }
 
     fn answer(&self, failure: &Failure) {

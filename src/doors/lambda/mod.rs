@@ -22,7 +22,7 @@ use contract::report::{Failure, tell_line};
 
 use self::function::{Function, Sink};
 use self::report::{BAD_EVENT, Report};
-use self::runtime_api::{Address, Api};
+use self::runtime_api::{Address, Api, Failed};
 use crate::cli::{self, Refusal};
 use crate::doors::{here, refuse};
 use crate::runner::signals;
@@ -79,11 +79,11 @@ fn serve(mut function: Function, address: &Address) -> Outcome {
     });
     match ended {
         Ok(()) => Outcome::Complete,
-        Err(error) => refuse(system(&error).into()),
+        Err(error) => refuse(failure(&error).into()),
     }
 }
 
-/// Until the first of them ends: that is this process's end.
+/// Until they have all been told to end and have answered their events; or until the first of them fails.
 fn take_at_once(function: Function, apis: impl Iterator<Item = Api>) -> io::Result<()> {
     let function = Arc::new(function);
     let (ends, ended) = mpsc::channel();
@@ -91,11 +91,16 @@ fn take_at_once(function: Function, apis: impl Iterator<Item = Api>) -> io::Resu
         let (function, ends) = (function.clone(), ends.clone());
         thread::Builder::new().spawn(move || ends.send(take_events(&function, api)))?;
     }
-    ended.recv().map_err(io::Error::other)?
+    drop(ends);
+    ended.into_iter().collect()
 }
 
-fn system(error: &io::Error) -> Failure {
-    Failure::new(Code::SYSTEM, error.to_string())
+fn failure(error: &io::Error) -> Failure {
+    let code = match Failed::of(error) {
+        Some(_) => Code::RUNTIME_API,
+        None => Code::SYSTEM,
+    };
+    Failure::new(code, error.to_string())
 }
 
 /// Takes events until this process is told to end, or the API fails.
@@ -104,7 +109,9 @@ fn take_events(function: &Function, mut api: Api) -> io::Result<()> {
         let sink = Sink::Platform(&mut api, &next.id);
         match function.answer(&next.event, Some(&next), sink) {
             // It concerns this event only: the platform did not take what there was to say.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => tell_platform(Err(error)),
+            Err(error) if Failed::of(&error).is_some_and(|failed| failed.is_refusal) => {
+                tell_platform(Err(error));
+            }
             answered => answered?,
         }
     }
@@ -125,7 +132,7 @@ fn answer_one(function: Function) -> Outcome {
         .read_to_end(&mut event)
         .and_then(|_| function.answer(&event, None, Sink::Writer(&mut io::stdout(), &mut failed)));
     match (answered, failed) {
-        (Err(error), _) => refuse(system(&error).into()),
+        (Err(error), _) => refuse(failure(&error).into()),
         (Ok(()), Some(report)) if report.kind == BAD_EVENT => Outcome::BadUsage,
         (Ok(()), Some(_)) => Outcome::ApplicationFailed,
         (Ok(()), None) => Outcome::Complete,

@@ -1,5 +1,8 @@
 //! The client of Lambda's runtime API, version 2018-06-01: plain HTTP to an address of this machine.
 
+mod failed;
+mod streamed;
+
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -9,13 +12,25 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 
+pub use self::failed::Failed;
+use self::failed::of_api;
+pub use self::streamed::Streamed;
 use super::report::Report;
-use crate::http::chunked::{self, Decoder};
+use crate::http::chunked::Decoder;
 use crate::http::response_head::{self, ResponseHead};
 use crate::http::{Fields, SERVER};
 use crate::wait;
 
 const VERSION: &str = "2018-06-01";
+
+const NEXT: &str = "invocation/next";
+
+const ERROR_TYPE: &str = "Lambda-Runtime-Function-Error-Type";
+
+const REQUEST_ID: &str = "Lambda-Runtime-Aws-Request-Id";
+
+/// The kind of error that stands for it: a wait for an event is over.
+const TOLD_TO_END: io::ErrorKind = io::ErrorKind::Interrupted;
 
 /// Read at once.
 const PIECE: usize = 16 << 10;
@@ -39,6 +54,8 @@ pub struct Api {
     buffer: Vec<u8>,
     /// Readable when this process was told to end.
     signals: Option<Arc<UnixStream>>,
+    /// Nothing is being answered: such a signal ends the wait.
+    is_idle: bool,
 }
 
 /// One event, as the API gives it.
@@ -94,70 +111,70 @@ impl Api {
             address,
             stream: None,
             buffer: Vec::new(),
+            is_idle: false,
         }
     }
 
-    /// Waits for the next event, for as long as it takes; gives none if this process was told to end meanwhile.
+    /// Waits for the next event, for as long as it takes; gives none if this process was told to end before it had
+    /// come whole.
     pub fn next(&mut self) -> io::Result<Option<Next>> {
-        let asked = match self.ask_for_next() {
-            // A kept connection may have ended.
-            Err(_) if self.buffer.is_empty() => {
-                self.disconnect();
-                self.ask_for_next()
-            }
-            asked => asked,
-        };
-        if !asked? {
-            return Ok(None);
+        self.is_idle = true;
+        let next = self.wait_for_next();
+        self.is_idle = false;
+        match next {
+            Err(error) if error.kind() == TOLD_TO_END => Ok(None),
+            next => of_api(NEXT, next).map(Some),
         }
-        let reply = self.answer()?;
-        if reply.head.status == 204 {
+    }
+
+    fn wait_for_next(&mut self) -> io::Result<Next> {
+        let reply = loop {
+            match self.ask_for_next() {
+                // A kept connection may have ended.
+                Err(error) if self.buffer.is_empty() && error.kind() != TOLD_TO_END => {
+                    self.disconnect();
+                    self.ask_for_next()?;
+                }
+                asked => asked?,
+            }
+            let reply = self.answer()?;
+            if reply.head.status != 204 {
+                break reply;
+            }
             // Emulators say so where there is none; the platform waits.
             thread::sleep(PAUSE);
-            return self.next();
-        }
+        };
         if reply.head.status != 200 {
-            return Err(unexpected("invocation/next", &reply));
+            return Err(unexpected(NEXT, &reply));
         }
         let text = |name: &str| {
             let value = reply.head.fields.get(name)?;
             Some(String::from_utf8_lossy(value).into_owned())
         };
-        let id = text("Lambda-Runtime-Aws-Request-Id").ok_or_else(|| {
-            io::Error::other("an invocation without Lambda-Runtime-Aws-Request-Id")
-        })?;
+        let id = text(REQUEST_ID).unwrap_or_default();
+        if !is_id(&id) {
+            return Err(io::Error::other(format!("{REQUEST_ID} is {id:?}")));
+        }
         let deadline = text("Lambda-Runtime-Deadline-Ms");
-        Ok(Some(Next {
+        Ok(Next {
             id,
             deadline: deadline.and_then(|text| text.parse().ok()),
             fields: reply.head.fields,
             event: reply.body,
-        }))
+        })
     }
 
-    /// Asks, and waits until something comes. Gives false if that is a signal.
-    fn ask_for_next(&mut self) -> io::Result<bool> {
-        let request = self.head("GET", "invocation/next", &Fields::default());
+    /// Asks, and waits until something comes.
+    fn ask_for_next(&mut self) -> io::Result<()> {
+        let request = self.head("GET", NEXT, &Fields::default());
         self.connect()?.write_all(&request)?;
-        if let (Some(stream), Some(signals)) = (&self.stream, &self.signals) {
-            let mut polled = [
-                PollFd::new(stream, PollFlags::IN),
-                PollFd::new(signals, PollFlags::IN),
-            ];
-            wait::ready(&mut polled, None)?;
-            if polled[0].revents().is_empty() {
-                return Ok(false);
-            }
-        }
         // An end shows here, where it can be asked again.
-        self.read_more().map(|()| true)
+        self.read_more()
     }
 
     /// Hands in the response to an event.
     pub fn respond(&mut self, id: &str, json: &[u8]) -> io::Result<()> {
-        let path = format!("invocation/{id}/response");
-        let reply = self.post(&path, json_fields(), json)?;
-        accepted(&path, &reply)
+        self.hand_in(&format!("invocation/{id}/response"), json_fields(), json)
     }
 
     /// Hands in that an event has failed.
@@ -172,10 +189,13 @@ impl Api {
 
     fn report(&mut self, path: &str, report: &Report) -> io::Result<()> {
         let mut fields = json_fields();
-        fields.push("Lambda-Runtime-Function-Error-Type", report.kind.clone());
-        let body = report.json().to_string();
-        let reply = self.post(path, fields, body.as_bytes())?;
-        accepted(path, &reply)
+        fields.push(ERROR_TYPE, field_value(&report.kind));
+        self.hand_in(path, fields, report.json().to_string().as_bytes())
+    }
+
+    fn hand_in(&mut self, path: &str, fields: Fields, body: &[u8]) -> io::Result<()> {
+        let posted = self.post(path, fields, body);
+        of_api(path, posted.and_then(|reply| accepted(path, &reply)))
     }
 
     /// Begins a response that is sent as it is made.
@@ -190,12 +210,15 @@ impl Api {
         fields.push("Transfer-Encoding", "chunked");
         fields.push(
             "Trailer",
-            "Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body",
+            format!("{ERROR_TYPE}, Lambda-Runtime-Function-Error-Body"),
         );
         let head = self.head("POST", &path, &fields);
         // A connection that the other side has given up would be noticed too late.
         self.disconnect();
-        self.connect()?.write_all(&head)?;
+        let begun = self
+            .connect()
+            .and_then(|connection| connection.write_all(&head));
+        of_api(&path, begun)?;
         Ok(Streamed { api: self, path })
     }
 
@@ -297,7 +320,13 @@ impl Api {
         let length = match length {
             Some(length) => usize::try_from(length).map_err(io::Error::other)?,
             None => {
-                while self.read_more().is_ok() {}
+                loop {
+                    match self.read_more() {
+                        Ok(()) => {}
+                        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+                        Err(error) => return Err(error),
+                    }
+                }
                 let body = std::mem::take(&mut self.buffer);
                 self.disconnect();
                 return Ok(body);
@@ -314,6 +343,17 @@ impl Api {
         let Some(stream) = &mut self.stream else {
             return Err(io::ErrorKind::NotConnected.into());
         };
+        if let (true, Some(signals)) = (self.is_idle, &self.signals) {
+            let mut polled = [
+                PollFd::new(stream, PollFlags::IN),
+                PollFd::new(signals, PollFlags::IN),
+            ];
+            wait::ready(&mut polled, None)?;
+            // What has come goes first: the rest of an event may be there, too.
+            if polled[0].revents().is_empty() {
+                return Err(TOLD_TO_END.into());
+            }
+        }
         let length = self.buffer.len();
         self.buffer.resize(length + PIECE, 0);
         let read = loop {
@@ -325,51 +365,27 @@ impl Api {
         self.buffer
             .truncate(length + read.as_ref().map_or(0, |count| *count));
         match read? {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            0 => Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the connection was closed before the answer was whole",
+            )),
             _ => Ok(()),
         }
     }
 }
 
-/// A response that is being sent.
-pub struct Streamed<'a> {
-    api: &'a mut Api,
-    path: String,
+/// Whether this may stand in a request line as a part of a path (RFC 3986 section 2.3): the platform's are UUIDs.
+fn is_id(id: &str) -> bool {
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    id.bytes().all(is_unreserved) && !matches!(id, "" | "." | "..")
 }
 
-impl Streamed<'_> {
-    /// The next pieces, each in a chunk of its own.
-    pub fn send(&mut self, pieces: &[&[u8]]) -> io::Result<()> {
-        let mut chunks = Vec::new();
-        for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
-            chunks.extend([chunked::start(piece.len()).as_bytes(), piece, b"\r\n"].concat());
-        }
-        self.api.connect()?.write_all(&chunks)
-    }
-
-    /// The response is whole.
-    pub fn end(self) -> io::Result<()> {
-        self.finish(b"")
-    }
-
-    /// The rest of it does not exist.
-    pub fn fail(self, report: &Report) -> io::Result<()> {
-        use base64::prelude::{BASE64_STANDARD, Engine};
-        let body = BASE64_STANDARD.encode(report.json().to_string());
-        let trailers = format!(
-            "Lambda-Runtime-Function-Error-Type: {}\r\nLambda-Runtime-Function-Error-Body: {body}\r\n",
-            report.kind
-        );
-        self.finish(trailers.as_bytes())
-    }
-
-    fn finish(self, trailers: &[u8]) -> io::Result<()> {
-        let end = [b"0\r\n", trailers, b"\r\n"].concat();
-        self.api.connect()?.write_all(&end)?;
-        let reply = self.api.answer()?;
-        self.api.disconnect();
-        accepted(&self.path, &reply)
-    }
+/// An exception's name is the application's: it may hold anything.
+fn field_value(text: &str) -> String {
+    let is_plain = |char: char| char.is_ascii_graphic() || char == ' ';
+    text.chars()
+        .map(|char| if is_plain(char) { char } else { '?' })
+        .collect()
 }
 
 fn json_fields() -> Fields {
@@ -387,16 +403,11 @@ fn accepted(path: &str, reply: &Reply) -> io::Result<()> {
 
 /// The API's own failure ends the process (500); another one concerns the one event.
 fn unexpected(path: &str, reply: &Reply) -> io::Error {
-    let text = String::from_utf8_lossy(reply.body.get(..300).unwrap_or(&reply.body)).into_owned();
+    let text = reply.body.get(..300).unwrap_or(&reply.body);
+    let text = crate::bytes::printable(text);
     let status = reply.head.status;
-    let kind = match status {
-        500.. => io::ErrorKind::Other,
-        _ => io::ErrorKind::InvalidInput,
-    };
-    io::Error::new(
-        kind,
-        format!("{path}: the runtime API answered {status} {text}"),
-    )
+    let reason = format!("{path}: it answered {status} {text}");
+    Failed::error(path != NEXT && status < 500, reason)
 }
 
 #[cfg(test)]
@@ -422,5 +433,27 @@ mod tests {
         for wrong in ["", "example.org:80", "127.0.0.1", "https://127.0.0.1:1"] {
             assert!(Address::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_request_id_is_a_part_of_a_path() {
+        for id in ["8476a536-e9f4-11e8-9739-2dfe598c3fcd", "1", "a.b_c~d"] {
+            assert!(is_id(id), "{id}");
+        }
+        for id in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "a b",
+            "a?b",
+            "a#b",
+            "a%20",
+            "a\r\nB: c",
+            "\u{e9}",
+        ] {
+            assert!(!is_id(id), "{id}");
+        }
+        assert_eq!(field_value("A\r\nB: \u{e9}"), "A??B: ?");
     }
 }

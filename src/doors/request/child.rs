@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, os::unix::process::ExitStatusExt};
@@ -13,7 +14,7 @@ use contract::outcome::Outcome;
 use super::asked::Request;
 use crate::cgi::meta_variables::SERVE_CHILD;
 use crate::cgi::response::{self, CgiResponse, Head};
-use crate::doors::is_script_itself;
+use crate::doors::is_own_file;
 use crate::runner::warm::of_deployment;
 
 /// A process that answers.
@@ -45,9 +46,10 @@ pub fn command(arguments: &[OsString], request: &Request) -> Command {
     command.args(arguments);
     set(&mut command, request);
     command.env(SERVE_CHILD, "1");
-    // A record's, under Apache's `Action`: APP is what is meant.
+    // A record's, under Apache's `Action`: APP is what is meant, and never the file that PATH_TRANSLATED names.
+    command.env_remove("REDIRECT_HANDLER");
     let script = variable(&request.variables, "SCRIPT_FILENAME");
-    if script.is_some_and(|file| is_script_itself(OsStr::from_bytes(file))) {
+    if script.is_some_and(|file| is_own_file(Path::new(OsStr::from_bytes(file)))) {
         command.env_remove("SCRIPT_FILENAME");
     }
     command

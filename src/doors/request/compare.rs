@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use contract::handover::{Packages, Source};
+use contract::report::{printable, printable_line};
 
 use super::asked::Request;
 use super::child::{self, Answered, command, set};
@@ -167,7 +168,7 @@ fn fields(head: &Head) -> Vec<String> {
         .for_client()
         .map(|(name, value)| (name.to_ascii_lowercase(), String::from_utf8_lossy(value)))
         .filter(|(name, _)| !IGNORED.contains(&name.as_str()))
-        .map(|(name, value)| format!("{name}: {value}"))
+        .map(|(name, value)| printable_line(&format!("{name}: {value}")))
         .collect();
     lines.sort();
     lines
@@ -191,7 +192,7 @@ fn bodies(expected: &[u8], found: &[u8]) -> String {
     let mut text = format!("  the bodies differ from line {} on:\n", same + 1);
     let mut list = |sign: char, body: &str| {
         for line in body.lines().skip(same).take(LINES) {
-            let short: String = line.chars().take(200).collect();
+            let short: String = printable(line).chars().take(200).collect();
             let _ = writeln!(text, "  {sign} {short}");
         }
     };

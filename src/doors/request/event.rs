@@ -10,6 +10,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use contract::codes::Code;
 use contract::outcome::Outcome;
 use contract::report::{self, Failure};
+use contract::variables::is_of_request;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -17,7 +18,7 @@ use serde_json::json;
 use super::asked::{Request, file_or_stdin};
 use super::child::{self, Answered, command};
 use crate::gateway::event::{Event, Scheme};
-use crate::gateway::{self, Address};
+use crate::gateway::{self, Address, Variables};
 use crate::http::Fields;
 
 /// A request.
@@ -47,9 +48,9 @@ struct Given {
     remote_addr: String,
     #[serde(default)]
     remote_user: Option<String>,
-    /// More meta-variables, or others than these would become.
+    /// More meta-variables, or others than these would become; null for one that is not to be there.
     #[serde(default)]
-    variables: BTreeMap<String, String>,
+    variables: BTreeMap<String, Option<String>>,
 }
 
 #[derive(Deserialize)]
@@ -161,16 +162,36 @@ fn request(given: Given) -> Result<Request, Failure> {
     let length = body.as_ref().map(|body| body.len() as u64);
     let mut variables = event.variables(length).map_err(bad)?;
     for (name, value) in given.variables {
-        let is_variable = !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0');
-        if !is_variable {
-            return Err(bad(format!("variables.{name} is no variable")));
-        }
-        gateway::set(&mut variables, name.as_bytes(), value.as_bytes());
+        set(&mut variables, &name, value.as_deref())?;
     }
     Ok(Request {
         variables,
         body: body.unwrap_or_default(),
     })
+}
+
+/// An event may come from somebody else: nothing in it is a setting of this program, of Python or of the system.
+fn set(variables: &mut Variables, name: &str, value: Option<&str>) -> Result<(), Failure> {
+    let shown = name.escape_debug();
+    if !is_of_request(name.as_bytes()) {
+        return Err(bad(format!(
+            "variables.{shown} is not a request's variable, and an event can hold no other; set it in the environment \
+             of this command"
+        )));
+    }
+    match value {
+        Some(value) if value.contains('\0') => Err(bad(format!("a NUL in variables.{shown}"))),
+        Some(value) => {
+            gateway::set(variables, name.as_bytes(), value.as_bytes());
+            Ok(())
+        }
+        // This program's child would not know that it is one.
+        None if name == "GATEWAY_INTERFACE" => Err(bad(format!("variables.{shown} is null"))),
+        None => {
+            variables.retain(|(known, _)| known != name.as_bytes());
+            Ok(())
+        }
+    }
 }
 
 fn told(answered: &Answered) -> Option<Told> {

@@ -5,7 +5,7 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use contract::page::is_secret;
+use contract::secrets::is_secret;
 use rustix::fs::{StatVfsMountFlags, statvfs};
 use rustix::process::{Resource, getegid, geteuid, getgroups, getppid, getrlimit};
 use serde_json::{Map, Value, json};

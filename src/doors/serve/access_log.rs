@@ -39,7 +39,10 @@ impl AccessLog {
             .status
             .map_or("-".to_owned(), |status| status.to_string());
         let milliseconds = entry.time.as_secs_f64() * 1000.0;
-        let target = without_token(&text(entry.target));
+        let target = match self.format {
+            LogFormat::Combined => without_token(&escaped(entry.target)),
+            LogFormat::Text | LogFormat::Json => without_token(&text(entry.target)),
+        };
         let line = match self.format {
             LogFormat::Text => format!(
                 "#{} {} {target} {} {} bytes {milliseconds:.1} ms\n",
@@ -55,8 +58,8 @@ impl AccessLog {
                 or_dash(entry.method),
                 entry.protocol,
                 entry.bytes,
-                quoted(entry.referer),
-                quoted(entry.agent),
+                or_dash(&escaped(entry.referer)),
+                or_dash(&escaped(entry.agent)),
             ),
             LogFormat::Json => {
                 let object = json!({
@@ -98,11 +101,23 @@ impl AccessLog {
     }
 }
 
-fn quoted(bytes: &[u8]) -> String {
-    match bytes {
-        b"" => "-".to_owned(),
-        bytes => text(bytes).replace('\\', "\\\\").replace('"', "\\\""),
+/// Between quotes, as Apache writes it (ap_escape_logitem): every byte is told, and printable ASCII.
+fn escaped(bytes: &[u8]) -> String {
+    let mut escaped = String::with_capacity(bytes.len());
+    for byte in bytes {
+        match byte {
+            b'"' => escaped.push_str("\\\""),
+            b'\\' => escaped.push_str("\\\\"),
+            b'\x08' => escaped.push_str("\\b"),
+            b'\n' => escaped.push_str("\\n"),
+            b'\r' => escaped.push_str("\\r"),
+            b'\t' => escaped.push_str("\\t"),
+            b'\x0b' => escaped.push_str("\\v"),
+            b' '..=b'~' => escaped.push(char::from(*byte)),
+            byte => escaped.push_str(&format!("\\x{byte:02x}")),
+        }
     }
+    escaped
 }
 
 fn or_dash(text: &str) -> &str {
@@ -138,6 +153,14 @@ mod tests {
     #[test]
     fn what_comes_from_outside_cannot_steer_the_terminal() {
         assert_eq!(text(b"a\x1b[31m\nb\tc"), "a\u{fffd}[31m\u{fffd}b\tc");
-        assert_eq!(quoted(b"a\"b\\"), "a\\\"b\\\\");
+        assert_eq!(text("a\u{202e}b".as_bytes()), "a\u{fffd}b");
+    }
+
+    #[test]
+    fn the_combined_format_escapes_as_apache_does() {
+        assert_eq!(escaped(b"/a?\"b\\"), r#"/a?\"b\\"#);
+        assert_eq!(escaped(b"\x08\n\r\t\x0b"), r"\b\n\r\t\v");
+        assert_eq!(escaped(b"\0\x1b[\x7f\x9b"), r"\x00\x1b[\x7f\x9b");
+        assert_eq!(escaped("\u{202e}".as_bytes()), r"\xe2\x80\xae");
     }
 }

@@ -89,11 +89,7 @@ impl Folder {
     }
 
     fn script(&self, file: &Path, address: &Address, path_info: &[u8]) -> Named {
-        let Ok(real) = fs::canonicalize(file) else {
-            return Named::Nothing(format!("{} cannot be resolved", file.display()));
-        };
-        if !real.starts_with(&self.root) {
-            let reason = format!("{} leads out of {}", file.display(), self.root.display());
+        if let Some(reason) = self.leads_out(file) {
             return Named::Nothing(reason);
         }
         let Some(script) = self.start(file) else {
@@ -110,6 +106,19 @@ impl Folder {
             document_root: self.root.as_os_str().as_bytes().to_vec(),
         };
         Named::Script(script, place)
+    }
+
+    /// Why a path is none of this folder's, if links lead it elsewhere.
+    fn leads_out(&self, path: &Path) -> Option<String> {
+        match fs::canonicalize(path) {
+            Ok(real) if real.starts_with(&self.root) => None,
+            Ok(_) => Some(format!(
+                "{} leads out of {}",
+                path.display(),
+                self.root.display()
+            )),
+            Err(error) => Some(format!("{}: {error}", path.display())),
+        }
     }
 
     /// How a file is run: by itself if it is executable, by this program if it holds an application.
@@ -152,6 +161,10 @@ impl Folder {
     }
 
     fn folder(&self, folder: &Path, address: &Address) -> Named {
+        // Before anything else: each answer but 404 would tell what is there.
+        if let Some(reason) = self.leads_out(folder) {
+            return Named::Nothing(reason);
+        }
         let index = INDEX.iter().find(|name| folder.join(name).is_file());
         if index.is_none() && self.listing == Listing::Off {
             return Named::Nothing(format!(
@@ -183,10 +196,10 @@ impl Folder {
         };
         let mut names = Vec::new();
         for entry in entries.flatten() {
-            let name = entry.file_name();
-            let is_folder = entry.path().is_dir();
-            let is_hidden = name.as_bytes().starts_with(b".");
-            if !is_hidden && (is_folder || self.start(&entry.path()).is_some()) {
+            let (name, path) = (entry.file_name(), entry.path());
+            let is_folder = path.is_dir();
+            let is_hidden = name.as_bytes().starts_with(b".") || self.leads_out(&path).is_some();
+            if !is_hidden && (is_folder || self.start(&path).is_some()) {
                 let slash = if is_folder { "/" } else { "" };
                 names.push((name, slash));
             }
@@ -303,6 +316,64 @@ mod tests {
         let text = site.find("/secret.txt", Listing::On);
         assert!(matches!(text, Named::Forbidden(_)), "{text:?}");
         site.script("/link.cgi", "/link.cgi", "");
+    }
+
+    #[test]
+    fn what_links_lead_out_to_is_as_if_it_were_not_there() {
+        let site = Site::new();
+        let outside = tempfile::tempdir().unwrap();
+        fs::create_dir(outside.path().join("private")).unwrap();
+        fs::write(outside.path().join("index.py"), "").unwrap();
+        fs::write(outside.path().join("backup.py"), "").unwrap();
+        let root = site.0.path();
+        let up = Path::new("..").join(outside.path().file_name().unwrap());
+        let link = |target: &Path, name: &str| {
+            std::os::unix::fs::symlink(target, root.join(name)).unwrap();
+        };
+        link(outside.path(), "absolute");
+        link(&up, "relative");
+        link(Path::new("relative"), "by-another");
+        link(Path::new("sub/../.."), "up");
+        link(&outside.path().join("backup.py"), "file.py");
+        link(Path::new("none"), "dangling");
+        link(Path::new("loop"), "loop");
+        link(Path::new("sub"), "near");
+        link(Path::new("../sub"), "sub/near");
+        for name in [
+            "absolute",
+            "relative",
+            "by-another",
+            "up",
+            "file.py",
+            "dangling",
+            "loop",
+        ] {
+            for rest in ["", "/", "/private", "/private/", "/backup.py", "/none"] {
+                for listing in [Listing::On, Listing::Off] {
+                    let named = site.find(&format!("/{name}{rest}"), listing);
+                    assert!(
+                        matches!(named, Named::Nothing(_)),
+                        "/{name}{rest}: {named:?}"
+                    );
+                }
+            }
+        }
+        for path in ["/near/", "/sub/near/", "/near/near/near/"] {
+            let named = site.find(path, Listing::On);
+            assert!(matches!(named, Named::Listing(_)), "{path}: {named:?}");
+        }
+        let Named::Listing(page) = site.find("/", Listing::On) else {
+            panic!("no listing");
+        };
+        let listed: Vec<_> = page
+            .lines()
+            .filter(|line| line.starts_with("<li>"))
+            .collect();
+        let expected = ["app", "near", "run", "site", "sub"];
+        assert_eq!(listed.len(), expected.len(), "{page}");
+        for (line, name) in listed.iter().zip(expected) {
+            assert!(line.contains(&format!("./{name}")), "{page}");
+        }
     }
 
     #[test]

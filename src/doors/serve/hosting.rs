@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use contract::codes::Code;
 use contract::handover::{Detail, Verbosity};
-use contract::report::Failure;
+use contract::report::{Failure, printable_line};
 use wsgi_cgi_gateway::host::{
     self, Author, Cause, Child, Entry, Finish, Reply, Request, Script, Slot, Trouble,
 };
@@ -78,6 +78,7 @@ impl host::Site for Site {
                 Err((returned, reason)) => {
                     slot = returned;
                     if self.verbosity == Verbosity::Verbose {
+                        let reason = reason.replace('\n', "; ");
                         self.host_says(request.number, &format!("runs cold: {reason}"));
                     }
                 }
@@ -91,7 +92,9 @@ impl host::Site for Site {
     }
 
     fn host_says(&self, number: u64, line: &str) {
-        self.log.line(number, &format!("wsgi-cgi: {line}"));
+        // It may name what a visitor wrote.
+        self.log
+            .line(number, &printable_line(&format!("wsgi-cgi: {line}")));
     }
 
     fn is_over(&self, entry: &Entry<'_>) {

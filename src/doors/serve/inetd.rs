@@ -13,15 +13,14 @@ use contract::codes::Code;
 use contract::handover::Detail;
 use contract::outcome::Outcome;
 use contract::report::{self, Failure};
-use rustix::fs::{FileType, fstat};
 use rustix::stdio;
 use wsgi_cgi_gateway::host::{self, Child, Host, Limits, Reply, Script, Slot, Trouble};
 
 use super::failure_page::fail;
-use super::site::Debug;
 use super::syslog::Syslog;
 use super::{limits, site};
 use crate::cli::{self, Refusal};
+use crate::doors::complaints::{self, is_same_channel};
 use crate::doors::here;
 use crate::gateway::{Address, Endpoints, Place, Variables};
 use crate::http::Fields;
@@ -45,7 +44,7 @@ const SERVER_PORT: [&str; 3] = ["SOCAT_SOCKPORT", "NCAT_LOCAL_PORT", "TCPLOCALPO
 /// Answers the one request.
 pub fn run(arguments: &[OsString]) -> Outcome {
     // Before anything is said: what stands on descriptor 2 may be the client's.
-    let complaints = match is_same_socket(stdio::stderr()) {
+    let complaints = match complaints::reach_the_client() {
         true => Syslog::in_place_of_stderr().ok(),
         false => None,
     };
@@ -71,7 +70,7 @@ struct Client {
 
 impl Client {
     fn connected() -> io::Result<Self> {
-        let is_connection = is_same_socket(stdio::stdout());
+        let is_connection = is_same_channel(stdio::stdin(), stdio::stdout());
         let (socket, bridge) = match is_connection {
             true => (rustix::io::fcntl_dupfd_cloexec(stdio::stdin(), 3)?, None),
             false => bridge().map(|(socket, output)| (socket, Some(output)))?,
@@ -88,8 +87,8 @@ impl Client {
             let (plan, typed) = cli::parse_inetd(arguments, &here)?;
             let (mut site, _) = site(&plan, typed, &here)?;
             let mut limits = limits(&plan);
-            if plan.debug.is_none() && is_loopback(&self.endpoints.server_address) {
-                site.debug = Debug::Local;
+            if is_loopback(&self.endpoints.server_address) {
+                site.debug = site.debug.at_loopback();
             }
             if self.bridge.is_some() {
                 // That the input has ended says nothing about who reads the output.
@@ -164,15 +163,6 @@ fn is_loopback(address: &str) -> bool {
     address
         .parse::<IpAddr>()
         .is_ok_and(|address| address.to_canonical().is_loopback())
-}
-
-/// Whether a descriptor is the socket that descriptor 0 is.
-fn is_same_socket(descriptor: impl rustix::fd::AsFd) -> bool {
-    let (Ok(input), Ok(other)) = (fstat(stdio::stdin()), fstat(descriptor)) else {
-        return false;
-    };
-    FileType::from_raw_mode(input.st_mode) == FileType::Socket
-        && (input.st_dev, input.st_ino) == (other.st_dev, other.st_ino)
 }
 
 /// A socket for a client whose two directions are two descriptors (a pipe, `ncat -e`), and the thread that writes

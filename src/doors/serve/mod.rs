@@ -43,7 +43,7 @@ use crate::plan::{Listing, ServePlan, Warm};
 use crate::runner::{signals, warm};
 use crate::source::{self, Found};
 
-/// A client that ended its side may still be reading: it gets what comes within this time.
+/// A client that ended its side in the middle of its answer may still be reading: it gets what comes within this time.
 const HALF_CLOSED: Duration = Duration::from_secs(1);
 
 /// What a child gets of our own environment, beside the variables `WSGI_CGI_*` and `LC_*`.
@@ -100,6 +100,9 @@ fn prepare(
 ) -> Result<Prepared, Failure> {
     let wrong = |error: anyhow::Error| Failure::new(Code::CANNOT_LISTEN, format!("{error:#}"));
     let system = |error: io::Error| Failure::new(Code::SYSTEM, error.to_string());
+    if let Some(reason) = warm::refused_accept() {
+        return Err(Failure::new(Code::CANNOT_LISTEN, reason));
+    }
     let (mut site, described) = site(plan, typed, here)?;
     let mut sockets = inherited
         .into_iter()
@@ -116,8 +119,8 @@ fn prepare(
             report::tell_line(&format!("{reason}\n"), None);
         }
     }
-    if plan.debug.is_none() && sockets.iter().all(Socket::is_loopback) {
-        site.debug = Debug::Local;
+    if sockets.iter().all(Socket::is_loopback) {
+        site.debug = site.debug.at_loopback();
     }
     let signals = signals::listen_for_end().map_err(system)?;
     let addresses: Vec<_> = sockets.iter().map(ToString::to_string).collect();
@@ -165,6 +168,7 @@ fn limits(plan: &ServePlan) -> Limits {
         body: plan.max_body,
         time: plan.settings.timeout,
         half_closed: Some(HALF_CLOSED),
+        keep_alive: plan.keep_alive,
     }
 }
 

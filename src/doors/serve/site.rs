@@ -7,9 +7,10 @@ use wsgi_cgi_gateway::host::Script;
 
 use super::access_log::AccessLog;
 use super::folder::{Folder, Named};
+use super::platform;
 use super::static_files::Mount;
 use crate::gateway::{Address, Endpoints, Place};
-use crate::http::head::RequestHead;
+use crate::http::head::{RequestHead, Version};
 use crate::http::target::split_port;
 use crate::plan::Warm;
 
@@ -53,7 +54,7 @@ pub enum Content {
 pub enum Debug {
     /// As `--debug` says; nothing is left to us.
     Fixed(Detail),
-    /// To a person at this machine: every address is a loopback address.
+    /// To the developer: who sits at the listener's terminal asks from this machine, by a loopback address.
     Local,
     /// As the script's own pragma and the environment say.
     Unsaid,
@@ -76,6 +77,15 @@ impl Content {
 }
 
 impl Debug {
+    /// For a listener that only this machine reaches. Where nothing was said, a terminal decides: behind a proxy, as a
+    /// service or in a container, the world's requests come from this machine, too.
+    pub fn at_loopback(self) -> Self {
+        match self {
+            Self::Unsaid if platform::is_developers_terminal() => Self::Local,
+            said => said,
+        }
+    }
+
     /// What the script is to be told for a request, if anything.
     pub fn for_request(self, head: &RequestHead, endpoints: &Endpoints) -> Option<Detail> {
         match self {
@@ -86,6 +96,32 @@ impl Debug {
         }
     }
 }
+
+/// How the fields begin that proxies, load balancers and content delivery networks add.
+const OF_PROXIES: [&str; 22] = [
+    "cdn-loop",
+    "cf-",
+    "client-ip",
+    "cloudfront-",
+    "fastly-",
+    "fly-",
+    "forwarded",
+    "true-client-ip",
+    "via",
+    "x-amz-cf-",
+    "x-amzn-",
+    "x-appengine-",
+    "x-arr-",
+    "x-azure-",
+    "x-client-ip",
+    "x-cloud-trace-context",
+    "x-cluster-client-ip",
+    "x-envoy-",
+    "x-forwarded",
+    "x-original-",
+    "x-proxy",
+    "x-real-ip",
+];
 
 /// A browser on this machine, and no proxy that passes the world's requests on to us, nor a page of the world
 /// whose name leads to this machine (DNS rebinding).
@@ -98,13 +134,12 @@ fn is_from_here(head: &RequestHead, endpoints: &Endpoints) -> bool {
         let name = String::from_utf8_lossy(split_port(authority).0).into_owned();
         name.trim_matches(['[', ']']).to_owned()
     });
-    let is_proxied = head.fields.iter().any(|(name, _)| {
-        let name = name.to_ascii_lowercase();
-        name == "forwarded"
-            || name == "via"
-            || name.starts_with("x-forwarded-")
-            || name == "x-real-ip"
-    });
+    // No browser speaks HTTP/1.0; nginx does where nobody has told it otherwise, and adds no field.
+    let is_proxied = head.version == Version::Http10
+        || head.fields.iter().any(|(name, _)| {
+            let name = name.to_ascii_lowercase();
+            OF_PROXIES.iter().any(|begin| name.starts_with(begin))
+        });
     is_loopback(&endpoints.remote_address)
         && host.is_none_or(|host| is_loopback(&host))
         && !is_proxied
@@ -114,6 +149,19 @@ fn is_from_here(head: &RequestHead, endpoints: &Endpoints) -> bool {
 mod tests {
     use super::*;
     use crate::http::head::HeadReader;
+
+    fn is_shown(version: &str, fields: &str, remote: &str) -> bool {
+        let text = format!("GET / HTTP/{version}\r\n{fields}\r\n\r\n");
+        let (head, _) = HeadReader::default()
+            .read(text.as_bytes())
+            .unwrap()
+            .unwrap();
+        let endpoints = Endpoints {
+            remote_address: remote.into(),
+            ..Endpoints::default()
+        };
+        Debug::Local.for_request(&head, &endpoints) == Some(Detail::Shown)
+    }
 
     #[test]
     fn failures_are_shown_to_a_person_at_this_machine() {
@@ -128,20 +176,27 @@ mod tests {
                 "127.0.0.1",
                 false,
             ),
-            ("Host: localhost\r\nForwarded: for=x", "127.0.0.1", false),
-            ("Host: localhost\r\nVia: 1.1 x", "127.0.0.1", false),
         ] {
-            let text = format!("GET / HTTP/1.1\r\n{fields}\r\n\r\n");
-            let (head, _) = HeadReader::default()
-                .read(text.as_bytes())
-                .unwrap()
-                .unwrap();
-            let endpoints = Endpoints {
-                remote_address: remote.into(),
-                ..Endpoints::default()
-            };
-            let shown = Debug::Local.for_request(&head, &endpoints) == Some(Detail::Shown);
-            assert_eq!(shown, expected, "{fields} from {remote}");
+            assert_eq!(
+                is_shown("1.1", fields, remote),
+                expected,
+                "{fields} from {remote}"
+            );
+        }
+        assert!(!is_shown("1.0", "Host: localhost", "127.0.0.1"));
+        for field in [
+            "Forwarded: for=x",
+            "Via: 1.1 x",
+            "X-Forwarded-Proto: https",
+            "x-real-ip: 10.0.0.1",
+            "CF-Connecting-IP: 10.0.0.1",
+            "True-Client-IP: 10.0.0.1",
+            "X-Original-URL: /",
+            "X-Amzn-Trace-Id: Root=1",
+            "X-Envoy-External-Address: 10.0.0.1",
+        ] {
+            let fields = format!("Host: localhost\r\n{field}");
+            assert!(!is_shown("1.1", &fields, "127.0.0.1"), "{field}");
         }
     }
 }

@@ -185,11 +185,12 @@ fn open_beneath(directory: &Path, name: &Path, flags: OFlags) -> io::Result<Owne
     let rules = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     match openat2(&root, name, flags, Mode::empty(), rules) {
         // Linux before 5.6, a sandbox that forbids what it does not know, a folder that is moved
-        // meanwhile; and an absolute link, which may lead back into the folder.
-        Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN | Errno::XDEV) => {}
-        opened => return Ok(opened?),
+        // meanwhile.
+        Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN) => open_by_steps(directory, name, flags),
+        // An absolute link may lead back into the folder. Whether what is outside may be looked at is nobody's concern.
+        Err(Errno::XDEV) => open_by_steps(directory, name, flags).map_err(|_| Errno::XDEV.into()),
+        opened => Ok(opened?),
     }
-    open_by_steps(directory, name, flags)
 }
 
 /// The same without openat2: links are resolved first, then none is followed on the way.

@@ -5,9 +5,9 @@ mod variables;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
 
 use contract::codes::Code;
 use contract::handover::{Detail, ResponseForm};
@@ -20,7 +20,7 @@ use self::variables::{Body, Request};
 use crate::cgi::meta_variables::SERVE_CHILD;
 use crate::cgi::response;
 use crate::cli::{self, Refusal};
-use crate::doors::{cgi, here, refuse};
+use crate::doors::{cgi, complaints, here, refuse};
 use crate::plan::WatchdogPlan;
 
 /// Answers the one request.
@@ -101,15 +101,12 @@ fn keep_complaints_out_of_the_page(environment: &[(OsString, OsString)]) {
         found.map(|(_, value)| value.as_os_str())
     };
     let is_combined = value("combine_output") != Some(OsStr::new("false"));
-    if value("Http_Method").is_none() || !is_combined {
+    if value("Http_Method").is_none() || !(is_combined || complaints::reach_the_client()) {
         return;
     }
     let parent = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
-    let append = |path: String| File::options().append(true).open(path);
-    let log = append(format!("/proc/{parent}/fd/2")).or_else(|_| append("/dev/null".into()));
-    if let Ok(log) = log {
-        let _ = stdio::dup2_stderr(log);
-    }
+    let log = format!("/proc/{parent}/fd/2");
+    complaints::go_to(&[Path::new(&log), Path::new("/dev/null")]);
 }
 
 /// Makes this the body, and gives its length.

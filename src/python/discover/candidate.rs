@@ -9,7 +9,7 @@ use super::program::{Program, Refusal, is_absence};
 use super::pyvenv_cfg::PyvenvCfg;
 
 /// More links than any system follows.
-const LINK_LIMIT: usize = 40;
+pub(super) const LINK_LIMIT: usize = 40;
 
 /// A program that was chosen, before its version is known.
 #[derive(Debug)]

@@ -5,6 +5,8 @@ use std::fmt::{self, Display, Formatter};
 use std::io;
 use std::path::PathBuf;
 
+use super::trust::Distrust;
+
 /// The end of a search without an interpreter.
 #[derive(Debug)]
 pub struct NotFound {
@@ -109,8 +111,8 @@ pub enum Fault {
 pub struct Skipped {
     /// The virtualenv.
     pub prefix: PathBuf,
-    /// The user id that owns it, or its `pyvenv.cfg`.
-    pub owner: u32,
+    /// Why not.
+    pub why: Distrust,
 }
 
 impl Display for NotFound {
@@ -223,10 +225,9 @@ impl Display for Skipped {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} was passed over: it belongs to user {}, who is neither root, nor the user that runs \
-             this, nor the owner of the application",
+            "{} was passed over: {}; --python names it all the same",
             self.prefix.display(),
-            self.owner
+            self.why
         )
     }
 }

@@ -3,7 +3,6 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{self, Path, PathBuf};
 
 use super::candidate::{
@@ -14,10 +13,11 @@ use super::not_found::{Cause, Skipped};
 use super::program::{Program, Refusal, is_absence};
 use super::pyenv::behind_shim;
 use super::pyvenv_cfg::PyvenvCfg;
+use super::trust::Trust;
 use super::{Named, Request};
 
 /// Where web servers pass no PATH.
-const DEFAULT_SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+pub const SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Takes the first interpreter that is there.
 pub(super) fn choose(request: &Request, skipped: &mut Vec<Skipped>) -> Result<Choice, Cause> {
@@ -52,24 +52,17 @@ fn by_option(named: Named, request: &Request) -> Result<Choice, Cause> {
 }
 
 /// Every place up to the root is searched, so anybody who may write to one of them, such as /tmp, could
-/// plant an interpreter: only virtualenvs of trusted owners count. The directory is asked first, by
-/// itself and not through a link, since anybody can link to a trusted `pyvenv.cfg`.
+/// plant an interpreter: only virtualenvs count in which nobody else decides what runs.
 fn near_application(
     request: &Request,
     skipped: &mut Vec<Skipped>,
 ) -> Result<Option<Choice>, Cause> {
-    let trusts = |owner: u32| {
-        owner == 0 || owner == request.effective_user || Some(owner) == request.application_owner
-    };
+    let trust = Trust::of(request);
     for directory in request.application_dir.ancestors() {
         for name in [".venv", "venv"] {
             let prefix = directory.join(name);
-            let Ok(metadata) = fs::symlink_metadata(&prefix) else {
-                continue;
-            };
-            if !trusts(metadata.uid()) {
-                let owner = metadata.uid();
-                skipped.push(Skipped { prefix, owner });
+            if let Err(why) = trust.of_path(&prefix) {
+                skipped.push(Skipped { prefix, why });
                 continue;
             }
             let how = if directory == request.application_dir {
@@ -77,11 +70,25 @@ fn near_application(
             } else {
                 "above the application"
             };
-            match PyvenvCfg::read(&prefix) {
-                Ok((_, owner)) if !trusts(owner) => skipped.push(Skipped { prefix, owner }),
-                Ok((found, _)) => return in_prefix(&prefix, Some(found), how).map(Some),
-                Err(error) if is_absence(&error) => {}
+            let (found, status) = match PyvenvCfg::read(&prefix) {
+                Ok(read) => read,
+                Err(error) if is_absence(&error) => continue,
                 Err(error) => return Err(unreadable_configuration(&prefix, how, error)),
+            };
+            let trusted = trust
+                .of_status(&prefix.join("pyvenv.cfg"), &status)
+                .and_then(|()| trust.of_folders(&prefix, found.version));
+            let judged = match trusted {
+                Ok(()) => {
+                    let choice = in_prefix(&prefix, Some(found), how)?;
+                    let program = trust.of_program(&prefix, &choice.program.path);
+                    program.map(|()| choice)
+                }
+                Err(why) => Err(why),
+            };
+            match judged {
+                Ok(choice) => return Ok(Some(choice)),
+                Err(why) => skipped.push(Skipped { prefix, why }),
             }
         }
     }
@@ -117,7 +124,7 @@ fn on_search_path(name: &Path, request: &Request, how: Option<&str>) -> Result<C
     let (search_path, title) = match request.search_path {
         Some(given) if !given.is_empty() => (given, "on PATH"),
         _ => (
-            OsStr::new(DEFAULT_SEARCH_PATH),
+            OsStr::new(SEARCH_PATH),
             "in the usual places (PATH is not set)",
         ),
     };
@@ -309,6 +316,68 @@ mod tests {
         request.application_owner = Some(owner);
         let found = find(&request).unwrap();
         assert_eq!(found.program, tree.path("app/.venv/bin/python"));
+    }
+
+    #[test]
+    fn a_virtualenv_that_others_can_change_is_passed_over() {
+        use super::super::Distrust;
+        let mode = |tree: &Tree, name: &str, mode| {
+            fs::set_permissions(tree.path(name), PermissionsExt::from_mode(mode)).unwrap();
+        };
+        let change = |name: &str| {
+            let tree = Tree::new();
+            tree.base("opt", "3.12");
+            tree.virtualenv("app/.venv", "opt", "3.12");
+            tree.directory("app/.venv/lib/python3.12/site-packages");
+            match name.split_once(' ') {
+                Some(("write", name)) => {
+                    let folder = fs::metadata(tree.path(name)).unwrap().is_dir();
+                    mode(&tree, name, if folder { 0o1777 } else { 0o757 });
+                }
+                Some(("own", name)) => give_away(&tree.path(name)),
+                _ => {}
+            }
+            let bin = tree.path("opt/bin");
+            let mut request = tree.request();
+            let owner = fs::metadata(tree.path("app")).unwrap().uid();
+            request.application_owner = Some(owner);
+            request.search_path = Some(bin.as_os_str());
+            let found = find(&request).unwrap();
+            let why = found.skipped.first().map(|skipped| skipped.why.clone());
+            assert_eq!(found.virtualenv.is_some(), why.is_none(), "{name}");
+            (why, tree)
+        };
+        assert_eq!(change("").0, None);
+        for name in [
+            "app/.venv",
+            "app/.venv/bin",
+            "app/.venv/pyvenv.cfg",
+            "app/.venv/lib/python3.12",
+            "app/.venv/lib/python3.12/site-packages",
+            "opt/bin/python3.12",
+        ] {
+            let (why, tree) = change(&format!("write {name}"));
+            let path = tree.path(name);
+            assert_eq!(why, Some(Distrust::Writable { path }), "{name}");
+        }
+        // A user's own group may have others in it; who shares a folder with them means to.
+        let tree = Tree::new();
+        tree.base("opt", "3.12");
+        tree.virtualenv("app/.venv", "opt", "3.12");
+        mode(&tree, "app/.venv", 0o775);
+        assert!(find(&tree.request()).unwrap().virtualenv.is_some());
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        for name in [
+            "app/.venv/bin",
+            "app/.venv/bin/python",
+            "opt/bin/python3.12",
+        ] {
+            let (why, tree) = change(&format!("own {name}"));
+            let path = tree.path(name);
+            assert_eq!(why, Some(Distrust::Owner { path, owner: 4711 }), "{name}");
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! One program file: whether it can be run, where its links lead, and what its name says of the build.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use contract::files;
 
 /// A file that can be run.
 #[derive(Debug)]
@@ -44,12 +46,11 @@ pub(super) enum Refusal {
 impl Program {
     /// Looks at a file through one descriptor, so that everything is said of the same file.
     pub fn open(path: &Path) -> Result<Self, Refusal> {
-        let mut file = match File::open(path) {
-            Ok(file) => file,
+        let (mut file, metadata) = match files::open(path) {
+            Ok(opened) => opened,
             Err(error) if is_absence(&error) => return Err(Refusal::Missing),
             Err(error) => return Self::unreadable(path, error),
         };
-        let metadata = file.metadata().map_err(Refusal::Unreachable)?;
         refuse_unfit(&metadata)?;
         let mut magic = [0; 4];
         let form = match file.read(&mut magic) {
@@ -87,7 +88,8 @@ fn refuse_unfit(metadata: &Metadata) -> Result<(), Refusal> {
     if metadata.is_dir() {
         return Err(Refusal::Directory);
     }
-    if !metadata.is_file() || metadata.mode() & 0o111 == 0 {
+    files::refuse_special(metadata).map_err(Refusal::Unreachable)?;
+    if metadata.mode() & 0o111 == 0 {
         return Err(Refusal::NotExecutable);
     }
     Ok(())

@@ -2,8 +2,12 @@
 //! times as long as Python's own start, at each request.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
+
+use contract::files;
+
+/// A file of version numbers is smaller.
+const LIMIT: u64 = 64 << 10;
 
 /// The program that a shim would start, and what names it; None where that is not certain, so that the shim
 /// itself has to say.
@@ -32,7 +36,8 @@ fn wanted(application_dir: &Path, root: &Path) -> Option<(String, String)> {
         .ancestors()
         .map(|folder| folder.join(".python-version"));
     for file in local.chain([root.join("version")]) {
-        if let Ok(text) = fs::read_to_string(&file) {
+        if let Ok(text) = files::read(&file, LIMIT) {
+            let text = String::from_utf8(text).ok()?;
             let mut words = text
                 .lines()
                 .map(str::trim)

@@ -1,11 +1,12 @@
 //! `pyvenv.cfg`: what makes a directory a virtualenv, as venv, virtualenv and uv write it.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::Metadata;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use contract::files;
 
 /// Real ones have a few hundred bytes.
 const SIZE_LIMIT: usize = 64 << 10;
@@ -26,16 +27,15 @@ pub(super) struct PyvenvCfg {
 }
 
 impl PyvenvCfg {
-    /// Reads the file in `prefix`; also gives the user id of its owner.
-    pub fn read(prefix: &Path) -> io::Result<(Self, u32)> {
-        let mut file = File::open(prefix.join("pyvenv.cfg"))?;
-        let metadata = file.metadata()?;
+    /// Reads the file in `prefix`; also gives its status.
+    pub fn read(prefix: &Path) -> io::Result<(Self, Metadata)> {
+        let (mut file, metadata) = files::open(&prefix.join("pyvenv.cfg"))?;
         let size = usize::try_from(metadata.len()).unwrap_or(SIZE_LIMIT);
         let mut text = vec![0; size.min(SIZE_LIMIT)];
         // One read gives all of a regular file; asking until its end would be a second call.
         let length = file.read(&mut text)?;
         text.truncate(length);
-        Ok((Self::parse(&text), metadata.uid()))
+        Ok((Self::parse(&text), metadata))
     }
 
     /// Parses as CPython's `site` and `getpath` do: `key = value`, keys in any case, other lines ignored.

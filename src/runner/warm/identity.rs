@@ -176,11 +176,6 @@ pub fn of_deployment(
     environment.iter().filter(|(name, _)| !is_of_request(name))
 }
 
-/// Those that are.
-pub fn of_request(environment: &[(Vec<u8>, Vec<u8>)]) -> impl Iterator<Item = &(Vec<u8>, Vec<u8>)> {
-    environment.iter().filter(|(name, _)| is_of_request(name))
-}
-
 /// Whether a variable is a request's, by its name.
 pub fn is_of_request(name: &[u8]) -> bool {
     let is_one = |names: &[&str]| names.iter().any(|one| one.as_bytes() == name);

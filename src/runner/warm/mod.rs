@@ -21,8 +21,8 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 use rustix::process::{Pid, geteuid, umask};
 use rustix::stdio;
 
-pub use self::identity::{Identity, is_of_request, of_deployment, of_request};
-pub use self::start::{When, is_vacant, start};
+pub use self::identity::{Identity, is_of_request, of_deployment};
+pub use self::start::{When, is_vacant, refused_accept, start};
 
 use super::parent::{Ended, Parent, Worker};
 use super::{Request, limits, signals};

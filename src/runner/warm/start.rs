@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use contract::handover::{BodyLength, Detail, Job};
 use contract::warm::{LOCK, Mode, REASON, REASON_LIFE, Start};
 use rustix::fs::{FlockOperation, MemfdFlags, flock, memfd_create};
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, accept_with};
 use rustix::process::{Pid, PidfdFlags, WaitOptions, getpid, pidfd_open, setsid, waitpid};
 use rustix::stdio;
 
@@ -63,6 +65,9 @@ pub fn start(request: &Request, seat: &Seat, when: When) -> io::Result<String> {
     if !is_ours || !is_same(&lock, &seat.folder.join(LOCK)) {
         return Ok("a zygote is being started, or about to end".to_owned());
     }
+    if let Some(reason) = refused_call() {
+        return Err(io::Error::other(reason));
+    }
     let client = (when == When::Afterwards).then(getpid);
     match fork()? {
         Side::Parent(child) => {
@@ -80,6 +85,41 @@ pub fn start(request: &Request, seat: &Seat, when: When) -> io::Result<String> {
             leave(1)
         }
     }
+}
+
+/// The system call that a zygote needs and that a sandbox (seccomp) or an old kernel refuses.
+fn refused_call() -> Option<String> {
+    let calls = [
+        (
+            "memfd_create",
+            memfd_create("wsgi-cgi-probe", MemfdFlags::CLOEXEC).err(),
+        ),
+        (
+            "pidfd_open",
+            pidfd_open(getpid(), PidfdFlags::empty()).err(),
+        ),
+    ];
+    let mut refused = calls
+        .into_iter()
+        .filter_map(|(call, error)| refused(call, error?));
+    let call = refused.next().or_else(refused_accept)?;
+    Some(format!("{call}: warm mode needs it"))
+}
+
+/// Whether accept4 is refused: where it is permitted, it says that a folder is no socket.
+pub fn refused_accept() -> Option<String> {
+    let folder = File::open("/").ok()?;
+    refused("accept4", accept_with(folder, SocketFlags::CLOEXEC).err()?)
+}
+
+fn refused(call: &str, error: Errno) -> Option<String> {
+    let error = match error {
+        Errno::PERM => "EPERM",
+        Errno::ACCESS => "EACCES",
+        Errno::NOSYS => "ENOSYS",
+        _ => return None,
+    };
+    Some(format!("{call} is not permitted here ({error})"))
 }
 
 /// Whether there is neither a zygote nor one that starts.

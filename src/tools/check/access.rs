@@ -5,11 +5,16 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::process::geteuid;
+
 use super::report::quoted;
-use super::user::User;
+use super::user::{User, by_owner_of};
 
 /// Of a folder, more is not looked at.
 const MOST: usize = 20_000;
+
+/// More links than any system follows.
+const LINKS: usize = 40;
 
 /// Rights, as one digit of a mode.
 pub const READ: u32 = 4;
@@ -53,17 +58,25 @@ impl Access {
         own & rights == rights
     }
 
-    /// The first thing on the way to `path` that this user cannot pass; a folder is to be listed, too.
-    pub fn blocked(&self, path: &Path) -> Option<Blocked> {
+    /// The first thing on the way to `path` that this user cannot pass; a folder is to be listed, too. `named` is how
+    /// it was come by, perhaps through links.
+    pub fn blocked(&self, path: &Path, named: &Path) -> Option<Blocked> {
+        // Who makes a link decides about the own files only: the link may lead to a secret of whoever runs this.
+        let stranger = link_of_other(named).or_else(|| link_of_other(path));
+        let opening = |letters: &str, blocked: &Path, status: &Metadata| match &stranger {
+            Some(link) if link.uid() != status.uid() => look(named),
+            _ => by_owner_of(blocked, &format!("chmod o+{letters} {}", quoted(blocked))),
+        };
         let real = fs::canonicalize(path).ok()?;
         let mut above: Vec<_> = real.ancestors().skip(1).collect();
         above.reverse();
         for folder in above {
-            if !self.may(&fs::metadata(folder).ok()?, ENTER) {
+            let status = fs::metadata(folder).ok()?;
+            if !self.may(&status, ENTER) {
                 return Some(Blocked {
                     path: folder.to_owned(),
                     how: "cannot be entered",
-                    remedy: format!("chmod o+x {}", quoted(folder)),
+                    remedy: opening("x", folder, &status),
                 });
             }
         }
@@ -73,11 +86,42 @@ impl Access {
             false => (READ, "r"),
         };
         (!self.may(&status, rights)).then(|| Blocked {
-            remedy: format!("chmod o+{letters} {}", quoted(&real)),
+            remedy: opening(letters, &real, &status),
             path: real,
             how: "cannot be read",
         })
     }
+}
+
+/// The advice for what a link leads to: nothing that opens it.
+pub fn look(link: &Path) -> String {
+    format!(
+        "ls -lL {}   # a link leads there: before you open it to others, see what it is",
+        quoted(link)
+    )
+}
+
+/// The first link on the way to `path` that is neither root's nor ours.
+pub fn link_of_other(path: &Path) -> Option<Metadata> {
+    let trusted = [0, geteuid().as_raw()];
+    let mut path = path.to_owned();
+    'links: for _ in 0..LINKS {
+        let mut steps: Vec<_> = path.ancestors().collect();
+        steps.reverse();
+        for step in steps {
+            let status = fs::symlink_metadata(step).ok()?;
+            if status.is_symlink() {
+                if !trusted.contains(&status.uid()) {
+                    return Some(status);
+                }
+                let target = step.parent()?.join(fs::read_link(step).ok()?);
+                path = target.join(path.strip_prefix(step).ok()?);
+                continue 'links;
+            }
+        }
+        return None;
+    }
+    None
 }
 
 /// What is below `folder`, links not followed; `enter` says which folders are looked into.

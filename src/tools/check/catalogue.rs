@@ -77,8 +77,8 @@ findings! {
         "your shell has variables (VIRTUAL_ENV, PATH) that a web server does not pass on; packages may be missing there";
         "put this line into the application's file: # wsgi-cgi: python=PATH"
     VIRTUALENV_PASSED_OVER "WC104" Warning;
-        "a virtualenv is not used because of its owner";
-        "whoever owns a virtualenv decides what runs in it: only yours, root's and the application owner's are used";
+        "a virtualenv is not used because others decide what is in it";
+        "unless it is named, a virtualenv is used only if it, its pyvenv.cfg and its Python belong to you, to root or to the application's owner, and not everybody may write to them";
         "chown -R USER VIRTUALENV"
     PROGRAM_OUT_OF_REACH "WC105" Error;
         "the web server's user cannot start wsgi-cgi";

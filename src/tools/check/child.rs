@@ -96,7 +96,7 @@ pub fn ask(
         Around::Observer => CHECKED,
         Around::Nothing => "1",
     };
-    command.env(SERVE_CHILD, process::kind(kind, subject.other_user()));
+    command.env(SERVE_CHILD, process::kind(kind));
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     if around == Around::Observer {
         command.env("PYTHONPROFILEIMPORTTIME", "1");
@@ -144,6 +144,13 @@ fn program(subject: &Subject, settings: &[(&str, String)]) -> io::Result<Command
 
 fn environment(command: &mut Command, subject: &Subject, request: &Request, place: Place) {
     set(command, request);
+    if subject.owner.is_some() {
+        let request = request.variables.iter().map(texts);
+        command
+            .env_clear()
+            .envs(process::shared_environment())
+            .envs(request);
+    }
     let server = subject.plan.server.filter(|_| place == Place::Server);
     if let Some(server) = server {
         let mut variables = request.variables.clone();

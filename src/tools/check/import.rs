@@ -120,6 +120,14 @@ fn not_loaded(subject: &Subject, failed: &Failed, report: &mut Report) {
 fn package_of<'a>(reason: &'a str, folder: &Path) -> Option<&'a str> {
     let name = reason.split('\'').nth(1)?;
     let name = name.split('.').next().unwrap_or(name);
+    // A path in the exception's text is no module.
+    if name.is_empty()
+        || !name
+            .chars()
+            .all(|char| char.is_alphanumeric() || char == '_')
+    {
+        return None;
+    }
     if folder.join(name).exists() || folder.join(format!("{name}.py")).exists() {
         return None;
     }
@@ -191,7 +199,7 @@ fn observed(subject: &Subject, told: &Value, imports: &[Import], report: &mut Re
         let command = format!("wsgi-cgi warm start {}", quoted(&subject.application));
         report
             .add(Kind::SLOW_IMPORT, format!("it took {seconds:.1} s"))
-            .mend(command)
+            .mend_path(subject.judged(&subject.folder), command)
             .detail(tree);
     } else {
         for line in tree {
@@ -247,6 +255,9 @@ mod tests {
         assert_eq!(package("flask.views").as_deref(), Some("flask"));
         assert_eq!(package("yaml").as_deref(), Some("PyYAML"));
         assert_eq!(package("own.part"), None);
+        for name in ["--index-url=http://x", "git+https://x/y", "/etc/x", ""] {
+            assert_eq!(package(name), None, "{name}");
+        }
     }
 
     #[test]

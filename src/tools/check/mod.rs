@@ -15,7 +15,7 @@ mod server;
 mod shebang;
 mod subject;
 mod through;
-mod user;
+pub mod user;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -9,7 +9,9 @@ use super::catalogue::Kind;
 use super::process;
 use super::report::{Report, quoted};
 use super::subject::Subject;
+use super::user::by_owner_of;
 use crate::cgi::meta_variables::SERVE_CHILD;
+use crate::plan::Depth;
 
 const PROBE: &str = include_str!("requirements.py");
 
@@ -22,6 +24,13 @@ pub fn check(subject: &Subject, report: &mut Report) {
         return;
     };
     report.begin("Packages");
+    if subject.plan.depth == Depth::Static {
+        let version = interpreter.version;
+        let version = version.map(|(major, minor)| format!("{major}.{minor}"));
+        report.fact("version", version);
+        report.note("not compared: --no-run starts no interpreter");
+        return;
+    }
     let other = subject.other_user();
     let mut command = process::command(&interpreter.program, other);
     command
@@ -29,8 +38,11 @@ pub fn check(subject: &Subject, report: &mut Report) {
         .arg(&subject.folder)
         .arg(subject.file.as_deref().unwrap_or("".as_ref()))
         .stdin(Stdio::null())
-        .current_dir("/")
-        .env(SERVE_CHILD, process::kind("", other));
+        .current_dir("/");
+    if subject.owner.is_some() {
+        command.env_clear().envs(process::shared_environment());
+    }
+    command.env(SERVE_CHILD, process::kind(""));
     let read = process::run(command, Instant::now() + LIMIT);
     let told = read
         .ok()
@@ -53,7 +65,9 @@ pub fn check(subject: &Subject, report: &mut Report) {
         hit.at(text(found, "place"));
         match kind {
             Kind::REQUIREMENT_MISSING | Kind::REQUIREMENT_VERSION => {
-                hit.mend(installing(subject, &package).unwrap_or_default());
+                if let Some(remedy) = installing(subject, &package) {
+                    hit.mend(remedy);
+                }
             }
             _ => {}
         }
@@ -61,17 +75,25 @@ pub fn check(subject: &Subject, report: &mut Report) {
     // Without an answer, the interpreter itself is what is wrong: the import tells.
     if let Some(package) = told["lacks"].as_str() {
         let what = format!("{package} is not installed");
-        let remedy = installing(subject, package).unwrap_or_default();
-        report.add(Kind::NOT_COMPARED, what).mend(remedy);
+        let hit = report.add(Kind::NOT_COMPARED, what);
+        if let Some(remedy) = installing(subject, package) {
+            hit.mend(remedy);
+        }
     }
 }
 
-/// The command that installs a package for the application. The Pythons of distributions refuse packages (PEP 668):
+/// The command that installs a package for the application; none for what names no package, such as an option of
+/// pip or an address: an exception's text may hold anything. The Pythons of distributions refuse packages (PEP 668):
 /// without a virtualenv, one is made where it is found.
 pub fn installing(subject: &Subject, package: &str) -> Option<String> {
-    let interpreter = subject.interpreter.as_ref()?;
+    let interpreter = subject
+        .interpreter
+        .as_ref()
+        .filter(|_| is_requirement(package))?;
     let (python, package) = (quoted(&interpreter.program), quoted(package));
-    Some(match &interpreter.virtualenv {
+    let own = interpreter.virtualenv.as_ref();
+    let changed = own.map_or(&subject.folder, |own| &own.prefix);
+    let command = match own {
         Some(own) if own.prefix.join("bin/pip").exists() => {
             format!("{python} -m pip install {package}")
         }
@@ -80,5 +102,45 @@ pub fn installing(subject: &Subject, package: &str) -> Option<String> {
             let own = quoted(subject.folder.join(".venv"));
             format!("{python} -m venv {own} && {own}/bin/python -m pip install {package}")
         }
-    })
+    };
+    Some(by_owner_of(subject.judged(changed), &command))
+}
+
+/// A name (PEP 508), perhaps with extras, versions and a marker, but without an address.
+fn is_requirement(text: &str) -> bool {
+    let is_known =
+        |char: char| char.is_ascii_alphanumeric() || "._- []()<>=!~,;*'\"".contains(char);
+    text.starts_with(|first: char| first.is_ascii_alphanumeric()) && text.chars().all(is_known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_packages_are_installed() {
+        for text in [
+            "flask",
+            "Django>=4,<5",
+            "requests[socks]>=2 ; python_version > '3'",
+            "zope.interface",
+        ] {
+            assert!(is_requirement(text), "{text}");
+        }
+        for text in [
+            "",
+            "--index-url=http://x",
+            "-r",
+            "git+https://x/y",
+            "name @ https://x/y",
+            "./folder",
+            ".",
+            "a\nb",
+            "a\u{202e}b",
+            "$(id)",
+            "a`id`",
+        ] {
+            assert!(!is_requirement(text), "{text:?}");
+        }
+    }
 }

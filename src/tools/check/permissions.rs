@@ -4,7 +4,7 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use super::access::{Access, Blocked, is_foreign, walk};
+use super::access::{Access, Blocked, is_foreign, look, walk};
 use super::catalogue::{Kind, Severity};
 use super::report::{Hit, Report, quoted};
 use super::subject::Subject;
@@ -40,15 +40,18 @@ fn reach(subject: &Subject, report: &mut Report) {
     };
     let access = Access::of(user);
     let interpreter = subject.interpreter.as_ref();
+    let own = |path| (path, subject.typed.as_path());
     let needed = [
-        Some(subject.folder.as_path()),
-        subject.file.as_deref(),
-        interpreter.and_then(|found| Some(found.virtualenv.as_ref()?.prefix.as_path())),
-        interpreter.map(|found| found.program.as_path()),
+        Some(own(subject.folder.as_path())),
+        subject.file.as_deref().map(own),
+        interpreter
+            .and_then(|found| Some(found.virtualenv.as_ref()?.prefix.as_path()))
+            .map(|path| (path, path)),
+        interpreter.map(|found| (found.program.as_path(), found.program.as_path())),
     ];
     let mut told: Vec<Blocked> = Vec::new();
-    for path in needed.into_iter().flatten() {
-        if let Some(blocked) = access.blocked(path)
+    for (path, named) in needed.into_iter().flatten() {
+        if let Some(blocked) = access.blocked(path, named)
             && !told.iter().any(|known| known.path == blocked.path)
         {
             tell(&blocked, path, user, report);
@@ -58,16 +61,28 @@ fn reach(subject: &Subject, report: &mut Report) {
     if !told.is_empty() {
         return;
     }
+    let real = fs::canonicalize(&subject.folder);
+    let is_inside = |path: &Path| {
+        let (Ok(real), Ok(path)) = (&real, fs::canonicalize(path)) else {
+            return false;
+        };
+        path.starts_with(real)
+    };
     for (path, _) in walk(&subject.folder, |folder| !is_foreign(folder)) {
         // Python lists a folder to find what is in it.
         let is_blocked = || {
-            let folder = path.parent().and_then(|folder| access.blocked(folder));
-            folder.or_else(|| access.blocked(&path))
+            let folder = path.parent()?;
+            let folder = access.blocked(folder, folder);
+            folder.or_else(|| access.blocked(&path, &path))
         };
         if is_source(&path)
-            && let Some(blocked) = is_blocked()
+            && let Some(mut blocked) = is_blocked()
             && !told.iter().any(|known| known.path == blocked.path)
         {
+            // Nothing that lies elsewhere is opened because of a link in this folder.
+            if !is_inside(&path) {
+                blocked.remedy = look(&path);
+            }
             tell(&blocked, &path, user, report).severity(Severity::Warning);
             told.push(blocked);
         }
@@ -106,8 +121,13 @@ fn world_writable(subject: &Subject, report: &mut Report) {
         what.push_str(&format!(", and {others} more can be written"));
     }
     let hit = report.add(Kind::WORLD_WRITABLE, what);
-    hit.at(first.display())
-        .mend(format!("chmod o-w {}", words.join(" ")));
+    hit.at(first.display());
+    let command = format!("chmod o-w {}", words.join(" "));
+    // Of several owners, root alone can do it.
+    match found.iter().all(|(_, other)| other.uid() == status.uid()) {
+        true => hit.mend_path(subject.judged(first), command),
+        false => hit.mend(command),
+    };
     if others > 0 {
         hit.detail(few().map(|path| path.display().to_string()));
     }
@@ -129,9 +149,19 @@ fn suexec(subject: &Subject, file: &Path, is_certain: bool, report: &mut Report)
     };
     let (shown, place) = (file.display(), subject.folder.display());
     let (quoted_file, quoted_folder) = (quoted(file), quoted(&subject.folder));
+    let judged = subject.judged(&subject.folder);
     let mut add = |kind, what: String, at: String, remedy: String| {
         let hit = report.add(kind, what);
-        hit.at(at).mend(remedy);
+        hit.at(at);
+        match kind {
+            // Only root can give files away, and may put them anywhere.
+            Kind::SUEXEC_OWNER | Kind::SUEXEC_FORBIDDEN | Kind::SUEXEC_ROOT
+                if judged == subject.folder =>
+            {
+                hit.mend(remedy)
+            }
+            _ => hit.mend_path(judged, remedy),
+        };
         if is_certain {
             hit.severity(Severity::Error);
         }

@@ -1,5 +1,7 @@
 //! A process that is read to its end, or ended at a deadline.
 
+use std::env;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -25,31 +27,34 @@ pub struct Done {
     pub is_late: bool,
 }
 
-/// This program, for somebody else: only root can do that.
-fn is_possible(user: Option<&User>) -> Option<&User> {
-    user.filter(|_| geteuid().is_root())
-}
-
-/// A process of this user; [`kind`] has to be set in its environment.
+/// A process without a terminal, of this user if we are root; [`kind`] has to be set in its environment.
 pub fn command(program: &Path, user: Option<&User>) -> Command {
-    let Some(user) = is_possible(user) else {
-        return Command::new(program);
+    let (id, groups) = match user.filter(|_| geteuid().is_root()) {
+        Some(user) => {
+            let groups: Vec<_> = user.groups.iter().map(u32::to_string).collect();
+            (user.uid.to_string(), groups.join(","))
+        }
+        None => Default::default(),
     };
-    let groups: Vec<_> = user.groups.iter().map(u32::to_string).collect();
     let mut command = Command::new("/proc/self/exe");
-    command
-        .arg(user.uid.to_string())
-        .arg(groups.join(","))
-        .arg(program);
+    command.args([id, groups]).arg(program);
     command
 }
 
 /// The value of SERVE_CHILD for it.
-pub fn kind(kind: &str, user: Option<&User>) -> String {
-    match is_possible(user) {
-        Some(_) => format!("{OTHER_USER}{kind}"),
-        None => kind.to_owned(),
-    }
+pub fn kind(kind: &str) -> String {
+    format!("{OTHER_USER}{kind}")
+}
+
+/// Of this process's environment, what another user's may know: our own settings. Root's may hold secrets.
+pub fn shared_environment() -> impl Iterator<Item = (OsString, OsString)> {
+    env::vars_os().filter(|(name, _)| {
+        let name = name.as_encoded_bytes();
+        let names = ["PATH", "LANG", "TZ", "VIRTUAL_ENV", "PYENV_VERSION"];
+        names.iter().any(|known| known.as_bytes() == name)
+            || name.starts_with(b"LC_")
+            || name.starts_with(b"WSGI_CGI_")
+    })
 }
 
 /// Runs it; its standard input has been set.

@@ -1,13 +1,17 @@
 //! What was found, in groups; shown to a person, or as JSON.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
+use contract::report::is_steering;
 use serde_json::{Map, Value, json};
 
 use super::catalogue::{Finding, Kind, Severity};
+use super::user::by_owner_of;
 use crate::terminal::Manners;
 
 pub use crate::terminal::quoted;
+pub use contract::report::printable_line as printable;
 
 /// One case of a finding.
 #[derive(Debug)]
@@ -33,6 +37,11 @@ impl Hit {
         self
     }
 
+    /// The command for this case, which changes `path`.
+    pub fn mend_path(&mut self, path: &Path, command: impl AsRef<str>) -> &mut Self {
+        self.mend(by_owner_of(path, command.as_ref()))
+    }
+
     /// As this case has it.
     pub fn severity(&mut self, severity: Severity) -> &mut Self {
         self.severity = severity;
@@ -44,15 +53,6 @@ impl Hit {
         self.detail.extend(lines.into_iter().map(Into::into));
         self
     }
-}
-
-/// What an application or a server said must not steer a terminal.
-pub fn printable(text: &str) -> String {
-    let replaced = |char: char| match char.is_control() {
-        true => '\u{fffd}',
-        false => char,
-    };
-    text.chars().map(replaced).collect()
 }
 
 /// One kind of check.
@@ -153,7 +153,7 @@ impl Report {
             .collect();
         let mut text = format!("{:#}", json!({"findings": findings, "facts": facts}));
         text.push('\n');
-        text
+        escaped(&text)
     }
 
     /// For a person; `all` shows what is right, too.
@@ -163,7 +163,7 @@ impl Report {
             let name = name.replace('_', " ");
             match value {
                 Value::Null => {}
-                Value::String(value) => _ = writeln!(text, "{name:<12} {value}"),
+                Value::String(value) => _ = writeln!(text, "{name:<12} {}", printable(value)),
                 value => _ = writeln!(text, "{name:<12} {value}"),
             }
         }
@@ -175,7 +175,7 @@ impl Report {
             };
             let _ = writeln!(text, "\n{sign}{}", manners.bold(group.title));
             for note in group.notes.iter().filter(|_| all) {
-                let _ = writeln!(text, "    {}", manners.dim(note));
+                let _ = writeln!(text, "    {}", manners.dim(&printable(note)));
             }
             for hit in &group.hits {
                 show(&mut text, hit, manners);
@@ -206,6 +206,24 @@ impl Report {
             false => found.join(", "),
         }
     }
+}
+
+/// JSON as it is, but nothing in it steers the terminal that shows it.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for char in json.chars() {
+        match char {
+            // Between the values.
+            '\n' => text.push(char),
+            char if is_steering(char) => {
+                for unit in char.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(text, "\\u{unit:04x}");
+                }
+            }
+            char => text.push(char),
+        }
+    }
+    text
 }
 
 fn number(count: usize, name: &str) -> String {
@@ -244,5 +262,31 @@ fn show(text: &mut String, hit: &Hit, manners: Manners) {
         "      {}",
         manners.dim(&format!("why: {}", hit.finding.why))
     );
-    let _ = writeln!(text, "      do: {}", manners.bold(&hit.remedy));
+    let _ = writeln!(text, "      do: {}", manners.bold(&printable(&hit.remedy)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_others_steer_no_terminal() {
+        let name = "a\u{1b}[2J\u{202e}\n.py";
+        let mut report = Report::default();
+        report.fact("application", name);
+        report.note(name);
+        let hit = report.add(Kind::OUT_OF_REACH, name);
+        hit.at(name).mend(format!("chmod o+r {}", quoted(name)));
+        hit.detail([name]);
+        let text = report.text(Manners::of_output(), true);
+        assert!(!text.replace('\n', "").contains(is_steering), "{text:?}");
+        assert!(
+            text.contains(r"do: chmod o+r $'a\033[2J\342\200\256\012.py'"),
+            "{text}"
+        );
+        let json = report.json();
+        assert!(!json.replace('\n', "").contains(is_steering), "{json:?}");
+        let value: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value["findings"][0]["place"], name);
+    }
 }

@@ -171,7 +171,10 @@ fn tell(subject: &Subject, found: Found, report: &mut Report) {
             };
             let remedy = remedy.replace("APP", &application).replace("PATH", path);
             let words = format!("wsgi-cgi request{method}{data}");
-            hit.mend(remedy.replacen("wsgi-cgi request", &words, 1));
+            hit.mend_path(
+                subject.judged(&subject.folder),
+                remedy.replacen("wsgi-cgi request", &words, 1),
+            );
         }
     }
 }

@@ -1,9 +1,11 @@
 //! What a visitor could read besides the application's pages.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+
+use contract::files;
 
 use super::access::{Access, ENTER, READ, walk};
 use super::catalogue::{Kind, Severity};
@@ -66,13 +68,13 @@ pub fn check(subject: &Subject, report: &mut Report) {
             hit.at(&shown);
             let above = folder.parent().unwrap_or(folder);
             let named = quoted(&path);
-            hit.mend(match kind {
+            hit.mend_path(above, match kind {
                 Kind::SERVED_VIRTUALENV => {
                     let new = above.join(path.file_name().unwrap_or_default());
                     format!(
                         "python3 -m venv {} && rm -r {named}   # its packages anew, and in the script: # wsgi-cgi: python={}",
                         quoted(&new),
-                        new.display()
+                        quoted(&new)
                     )
                 }
                 // Asks before it writes over a file of the same name.
@@ -121,7 +123,7 @@ fn kind_of_file(file: &Path) -> Option<Kind> {
 /// As much as is looked at; nothing of what cannot be read.
 fn beginning(file: &Path) -> String {
     let mut text = Vec::new();
-    let read = File::open(file).and_then(|file| file.take(MOST).read_to_end(&mut text));
+    let read = files::open(file).and_then(|(file, _)| file.take(MOST).read_to_end(&mut text));
     read.map_or(String::new(), |_| {
         String::from_utf8_lossy(&text).into_owned()
     })

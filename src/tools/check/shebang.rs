@@ -26,7 +26,7 @@ pub fn check(subject: &Subject, report: &mut Report) {
         return;
     };
     report.begin("Script");
-    run_bit(file, report);
+    run_bit(subject, file, report);
     let Some(line) = pragma::first_line(file) else {
         return;
     };
@@ -37,7 +37,7 @@ pub fn check(subject: &Subject, report: &mut Report) {
         report
             .add(Kind::BYTE_ORDER_MARK, "")
             .at(&shown)
-            .mend(command);
+            .mend_path(subject.judged(file), command);
         return;
     }
     let Some(command) = line.strip_prefix(b"#!") else {
@@ -46,14 +46,17 @@ pub fn check(subject: &Subject, report: &mut Report) {
     if line.ends_with(b"\r") {
         let what = format!("{:?}", text);
         let remedy = format!("sed -i 's/\\r$//' {named}");
-        report.add(Kind::SHEBANG_CRLF, what).at(&shown).mend(remedy);
+        report
+            .add(Kind::SHEBANG_CRLF, what)
+            .at(&shown)
+            .mend_path(subject.judged(file), remedy);
     }
     length(line.trim_ascii_end().len(), file, report);
     program(command.trim_ascii(), subject, file, report);
     report.note(text);
 }
 
-fn run_bit(file: &Path, report: &mut Report) {
+fn run_bit(subject: &Subject, file: &Path, report: &mut Report) {
     let Ok(status) = fs::metadata(file) else {
         return;
     };
@@ -65,7 +68,7 @@ fn run_bit(file: &Path, report: &mut Report) {
         report
             .add(Kind::NOT_EXECUTABLE, what)
             .at(&shown)
-            .mend(remedy);
+            .mend_path(subject.judged(file), remedy);
     }
     if statvfs(file).is_ok_and(|system| system.f_flag.contains(StatVfsMountFlags::NOEXEC)) {
         report.add(Kind::NOEXEC, "").at(&shown);
@@ -94,16 +97,19 @@ fn program(command: &[u8], subject: &Subject, file: &Path, report: &mut Report) 
         report
             .add(Kind::RELATIVE_SHEBANG, program.display().to_string())
             .at(&shown)
-            .mend(match located(program, file) {
-                Some(place) => replacing(&place, words, file),
-                None => format!("sed -i '1s|#! *|#!/usr/bin/env |' {named}"),
-            });
+            .mend_path(
+                subject.judged(file),
+                match located(program, file) {
+                    Some(place) => replacing(&place, words, file),
+                    None => format!("sed -i '1s|#! *|#!/usr/bin/env |' {named}"),
+                },
+            );
     } else if !program.exists() {
         let hit = report.add(Kind::NO_SHEBANG_PROGRAM, program.display().to_string());
         hit.at(&shown);
         let name = program.file_name().unwrap_or_default();
         if let Some(place) = located(name.as_ref(), file) {
-            hit.mend(replacing(&place, words, file));
+            hit.mend_path(subject.judged(file), replacing(&place, words, file));
         }
     } else if program.file_name() == Some(OsStr::new("env")) {
         env(&words.collect::<Vec<_>>(), subject, file, report);
@@ -119,7 +125,10 @@ fn env(words: &[&[u8]], subject: &Subject, file: &Path, report: &mut Report) {
         report
             .add(Kind::ENV_WITHOUT_SPLIT, text)
             .at(&shown)
-            .mend(format!("sed -i '1s|env |env -S |' {}", quoted(file)));
+            .mend_path(
+                subject.judged(file),
+                format!("sed -i '1s|env |env -S |' {}", quoted(file)),
+            );
     }
     let is_name = |word: &&[u8]| !word.starts_with(b"-") && !word.contains(&b'=');
     let mut rest = words.iter().copied();
@@ -136,7 +145,7 @@ fn env(words: &[&[u8]], subject: &Subject, file: &Path, report: &mut Report) {
     let hit = report.add(Kind::NOT_ON_PATH, what);
     hit.at(&shown);
     if let Some(place) = located(name.as_ref(), file) {
-        hit.mend(replacing(&place, rest, file));
+        hit.mend_path(subject.judged(file), replacing(&place, rest, file));
     }
 }
 

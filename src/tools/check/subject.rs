@@ -1,7 +1,8 @@
 //! What is checked: the application, where it lies, who runs it, and by which interpreter.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use contract::codes::Code;
@@ -9,6 +10,7 @@ use contract::handover::Source;
 use contract::report::Failure;
 use rustix::process::geteuid;
 
+use super::access::link_of_other;
 use super::catalogue::{Kind, Severity};
 use super::report::{Report, quoted};
 use super::script;
@@ -18,7 +20,7 @@ use crate::cli::{self, Refusal};
 use crate::doors::{application, interpreter};
 use crate::plan::{CheckPlan, Settings};
 use crate::pragma;
-use crate::python::discover::Interpreter;
+use crate::python::discover::{Distrust, Interpreter};
 use crate::source::{self, Found};
 
 /// What is known of an application before it is run.
@@ -36,6 +38,8 @@ pub struct Subject {
     pub starter: Option<String>,
     /// Whom the web server runs it as, where that is known.
     pub user: Option<User>,
+    /// Whose the application is, where we are root and it is not root's: nothing of it runs as root.
+    pub owner: Option<User>,
     /// None where none can be used.
     pub interpreter: Option<Interpreter>,
     /// APP for another process, wherever that is started.
@@ -76,6 +80,15 @@ impl Subject {
             (None, Some(file)) => file.parent().unwrap_or(Path::new("/")).to_owned(),
             (None, None) => here.to_owned(),
         };
+        // A link is one with the name of a callable behind it, too.
+        let typed = match found.and_then(|found| found.callable.as_ref()) {
+            Some(callable) if !typed.exists() => {
+                let text = typed.as_os_str().as_bytes();
+                let text = text.strip_suffix(format!(":{callable}").as_bytes());
+                text.map_or(typed.clone(), |text| OsStr::from_bytes(text).into())
+            }
+            _ => typed,
+        };
         report.fact("application", described(found, &typed));
         let is_script = file.as_deref().is_some_and(script::is_one);
         let place = file.as_deref().unwrap_or(&folder);
@@ -86,7 +99,8 @@ impl Subject {
         if let Some(server) = plan.server {
             report.fact("server", server.name());
         }
-        if let Some(user) = &user {
+        let owner = User::owner(place).filter(|owner| geteuid().is_root() && owner.uid != 0);
+        if let Some(user) = user.as_ref().or(owner.as_ref()) {
             report.fact("user", user.name.clone());
         }
         let starter = file.as_deref().and_then(script::starter);
@@ -101,6 +115,7 @@ impl Subject {
             folder,
             is_script,
             user,
+            owner,
             interpreter: None,
             plan,
         };
@@ -135,12 +150,25 @@ impl Subject {
                     own.map(|own| own.prefix.display().to_string()),
                 );
                 for skipped in &interpreter.skipped {
-                    let owner = self.user.as_ref().map_or("USER", |user| &user.name);
-                    let prefix = skipped.prefix.display();
-                    report
-                        .add(Kind::VIRTUALENV_PASSED_OVER, skipped.to_string())
-                        .at(&prefix)
-                        .mend(format!("chown -R {owner} {}", quoted(&skipped.prefix)));
+                    let owner = self.user.as_ref().or(self.owner.as_ref());
+                    let owner = owner.map_or("USER", |user| &user.name);
+                    let prefix = &skipped.prefix;
+                    let hit = report.add(Kind::VIRTUALENV_PASSED_OVER, skipped.to_string());
+                    hit.at(prefix.display());
+                    match &skipped.why {
+                        Distrust::Writable { path } => {
+                            hit.mend_path(path, format!("chmod -R o-w {}", quoted(path)))
+                        }
+                        Distrust::Owner { path, .. } if path.starts_with(prefix) => hit.mend(format!(
+                            "chown -R {owner} {}   # if you know what is in it",
+                            quoted(prefix)
+                        )),
+                        // Its Python is somebody else's.
+                        Distrust::Owner { .. } => hit.mend(format!(
+                            "/usr/bin/python3 -m venv --clear {}   # and install its packages again",
+                            quoted(prefix)
+                        )),
+                    };
                 }
                 self.compare(&interpreter, here, report);
                 self.interpreter = Some(interpreter);
@@ -192,7 +220,10 @@ impl Subject {
             None => format!("put this line into the script: {line}"),
         };
         let hit = report.add(Kind::OTHER_INTERPRETER, what);
-        hit.mend(remedy);
+        match &self.file {
+            Some(file) if remedy.starts_with("sed ") => hit.mend_path(self.judged(file), remedy),
+            _ => hit.mend(remedy),
+        };
         // Nobody has said that it is for a web server.
         if self.plan.server.is_none() {
             hit.severity(Severity::Hint);
@@ -201,8 +232,17 @@ impl Subject {
 
     /// Whether requests are run as somebody else.
     pub fn other_user(&self) -> Option<&User> {
-        let user = self.user.as_ref()?;
+        let user = self.user.as_ref().or(self.owner.as_ref())?;
         (user.uid != geteuid().as_raw()).then_some(user)
+    }
+
+    /// By what a command that changes `path`, a file or folder of the application, is judged: by the link, if
+    /// somebody else has made one that leads there.
+    pub fn judged<'a>(&'a self, path: &'a Path) -> &'a Path {
+        match link_of_other(&self.typed) {
+            Some(_) => &self.typed,
+            None => path,
+        }
     }
 
     /// The folder whose files the web server hands out; and whether somebody said so.

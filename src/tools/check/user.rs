@@ -5,6 +5,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use rustix::process::geteuid;
+
+use super::access::{link_of_other, look};
+use super::report::quoted;
 use crate::plan::Server;
 
 /// Users of web servers: Debian, Red Hat, Arch, and Lighttpd without a setting.
@@ -33,14 +37,17 @@ impl User {
     }
 
     /// The owner of a file. Not every owner has a name.
-    fn owner(file: &Path) -> Option<Self> {
+    pub fn owner(file: &Path) -> Option<Self> {
         let status = fs::metadata(file).ok()?;
-        let number = status.uid().to_string();
-        Self::named(&number).or(Some(Self {
-            name: number,
-            uid: status.uid(),
-            groups: vec![status.gid()],
-        }))
+        Some(Self::numbered(status.uid(), status.gid()))
+    }
+
+    fn numbered(uid: u32, gid: u32) -> Self {
+        Self::named(&uid.to_string()).unwrap_or_else(|| Self {
+            name: uid.to_string(),
+            uid,
+            groups: vec![gid],
+        })
     }
 
     /// Who was named, else who it usually is. An error names who does not exist.
@@ -63,9 +70,39 @@ pub fn name(uid: u32) -> Option<String> {
     ask("-un", &uid.to_string())
 }
 
+/// A command that changes `path`, to be pasted by who runs this. Root is to run it as the owner, or as who made the
+/// link on the way: `path` may lead elsewhere by then; and without the terminal, into which a process of theirs could
+/// type.
+pub fn by_owner_of(path: &Path, command: &str) -> String {
+    let stranger = link_of_other(path);
+    if !geteuid().is_root() {
+        return stranger.map_or_else(|| command.to_owned(), |_| look(path));
+    }
+    let owner = match stranger {
+        Some(link) => Some(User::numbered(link.uid(), link.gid())),
+        None => User::owner(path),
+    };
+    let Some(owner) = owner.filter(|owner| owner.uid != 0) else {
+        return command.to_owned();
+    };
+    let command = match command.contains(" && ") {
+        true => format!("sh -c {}", quoted(command)),
+        false => command.to_owned(),
+    };
+    let start = match owner.name.parse::<u32>() {
+        Ok(number) => {
+            let group = owner.groups.first().copied().unwrap_or(number);
+            format!("setpriv --reuid={number} --regid={group} --clear-groups")
+        }
+        Err(_) => format!("runuser -u {} --", quoted(&owner.name)),
+    };
+    format!("setsid -w {start} {command}")
+}
+
 fn ask(option: &str, name: &str) -> Option<String> {
     let mut id = Command::new("id");
-    let done = id.args([option, "--", name]).stderr(Stdio::null()).output();
+    let done = id.args([option, "--", name]).stdin(Stdio::null());
+    let done = done.stderr(Stdio::null()).output();
     let done = done.ok().filter(|done| done.status.success())?;
     Some(String::from_utf8(done.stdout).ok()?.trim().to_owned())
 }

@@ -89,7 +89,7 @@ fn image(place: &Place) -> Result<Vec<String>, Failure> {
         ),
         Warm::Wanted => (
             "of-watchdog in HTTP mode, in front of warm mode: every status and header passes, and the application is imported\n\
-             # once.",
+             # once. --debug=false: visitors see an error's code; its traceback is in the function's log.",
             vec![
                 "ENV mode=\"http\" \\".into(),
                 "    upstream_url=\"http://127.0.0.1:8000\" \\".into(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use contract::codes::Code;
 use contract::handover::Source;
-use contract::report::Failure;
+use contract::report::{Failure, is_steering};
 
 use crate::cgi::meta_variables::MetaVariables;
 use crate::cli;
@@ -263,15 +263,12 @@ fn packages(interpreter: &Interpreter) -> Option<OsString> {
 
 /// What can be written into a text file's line.
 pub fn text(name: &OsStr) -> Result<String, Failure> {
-    match name
-        .to_str()
-        .filter(|name| !name.contains(char::is_control))
-    {
+    match name.to_str().filter(|name| !name.contains(is_steering)) {
         Some(name) => Ok(name.to_owned()),
         None => Err(Failure::new(
             Code::CANNOT_CONFIGURE,
             format!(
-                "{name:?} holds control characters, or is no UTF-8: no server can be told it; choose another name"
+                "{name:?} holds control characters or others that are not seen, or is no UTF-8: choose another name"
             ),
         )),
     }

@@ -13,6 +13,10 @@ use crate::plan::config::Port;
 /// What a listener allows an application, where nobody has said anything: seconds.
 const TIMEOUT: u64 = 60;
 
+/// Above the command.
+const NO_DEBUG: &str =
+    "# --debug=false: visitors see an error's code; its traceback is in the journal.";
+
 /// The units' name.
 pub fn unit(place: &Place) -> String {
     format!("wsgi-cgi-{}", place.label)
@@ -93,6 +97,7 @@ pub fn inetd(place: &Place) -> Result<Vec<File>, Failure> {
         "CollectMode=inactive-or-failed".into(),
         String::new(),
         "[Service]".into(),
+        NO_DEBUG.into(),
         format!("ExecStart={}", command(place, "inetd", &words)?),
         "StandardInput=socket".into(),
         "# Else it would follow standard output, to the client.".into(),
@@ -219,6 +224,7 @@ fn listener(place: &Place, words: &[String], note: &str) -> Result<File, Failure
         format!("Requires={name}.socket"),
         String::new(),
         "[Service]".into(),
+        NO_DEBUG.into(),
         format!("{note}ExecStart={}", command(place, "serve", words)?),
     ];
     lines.extend(user(place));

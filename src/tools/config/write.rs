@@ -6,10 +6,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use contract::codes::Code;
+use contract::files;
 use contract::report::Failure;
+use rustix::process::geteuid;
 
 use super::File;
+use crate::doors::other_user::become_user;
 use crate::plan::config::Existing;
+use crate::tools::check::user::User;
 
 /// Writes to standard output.
 pub fn print(text: &str) {
@@ -55,7 +59,8 @@ pub fn standing(path: &Path, file: &File) -> Standing {
         return Standing::Free;
     };
     let has_mode = found.permissions().mode() & 0o777 == file.mode;
-    match has_mode && fs::read(path).is_ok_and(|text| text == file.text.as_bytes()) {
+    let text = || files::read(path, file.text.len() as u64);
+    match has_mode && text().is_ok_and(|text| text == file.text.as_bytes()) {
         true => Standing::Same,
         false => Standing::Other,
     }
@@ -69,6 +74,7 @@ pub fn write(files: &[File], folder: &Path, existing: Existing) -> Result<(), Fa
             format!("{}: {error}", path.display()),
         )
     };
+    become_owner(folder)?;
     fs::create_dir_all(folder).map_err(|error| cannot(folder, &error.to_string()))?;
     let places = files.iter().map(|file| folder.join(&file.path));
     let steps: Vec<_> = places
@@ -93,6 +99,23 @@ pub fn write(files: &[File], folder: &Path, existing: Existing) -> Result<(), Fa
         print(&format!("{done}: {}\n", path.display()));
     }
     Ok(())
+}
+
+/// As root, in somebody else's folder, this process becomes that of the owner: what it writes is the owner's, and no
+/// link of the owner's leads root elsewhere. A folder that is to be made is that of the one above it.
+pub fn become_owner(folder: &Path) -> Result<(), Failure> {
+    let there = folder.ancestors().find(|folder| folder.exists());
+    let owner = there.and_then(User::owner);
+    let Some(owner) = owner.filter(|owner| geteuid().is_root() && owner.uid != 0) else {
+        return Ok(());
+    };
+    become_user(owner.uid, &owner.groups).map_err(|error| {
+        let reason = format!("becoming {}, whose folder this is: {error}", owner.name);
+        Failure::new(
+            Code::CANNOT_CONFIGURE,
+            format!("{}: {reason}", folder.display()),
+        )
+    })
 }
 
 /// Puts the file into its place whole: what is there is replaced, a link by a file.

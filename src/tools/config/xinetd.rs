@@ -41,6 +41,7 @@ pub fn service(place: &Place) -> Result<Vec<File>, Failure> {
             place.mount.user.as_deref().unwrap_or("www-data")
         ),
         format!("    server      = {}", XINETD.word(&place.program)?),
+        "    # --debug=false: visitors see an error's code; its traceback is in syslog.".into(),
         format!(
             "    server_args = inetd {}",
             XINETD.words(&place.command(&words))?

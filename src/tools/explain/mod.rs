@@ -15,6 +15,7 @@ use std::ffi::OsString;
 use std::io::{self, BufRead, Write};
 
 use contract::outcome::Outcome;
+use contract::report::is_steering;
 
 use self::search::{find, nearest};
 use self::topic::{Group, Topic, groups};
@@ -201,7 +202,7 @@ fn cut(text: &str) -> String {
     let mut shown: String = text
         .chars()
         .take(SHOWN)
-        .map(|char| if char.is_control() { ' ' } else { char })
+        .map(|char| if is_steering(char) { ' ' } else { char })
         .collect();
     if text.chars().nth(SHOWN).is_some() {
         shown.push_str(" …");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use contract::codes::Code;
 use contract::outcome::Outcome;
-use contract::report::Failure;
+use contract::report::{Failure, printable, printable_line};
 
 use crate::cli::{self, Refusal};
 use crate::doors::{here, refuse};
@@ -15,7 +15,7 @@ use crate::plan::config::{Consent, Existing, InitPlan, Server};
 use crate::terminal::Manners;
 use crate::tools::config::place::{Place, Requirements};
 use crate::tools::config::quote::SHELL;
-use crate::tools::config::write::{Standing, print, put, shown, standing};
+use crate::tools::config::write::{Standing, become_owner, print, put, shown, standing};
 use crate::tools::config::{self, File};
 
 /// Folders that web servers show, by their usual names.
@@ -43,6 +43,7 @@ struct Step<'f> {
 fn begin(mut plan: InitPlan, here: &Path) -> Result<Outcome, Failure> {
     let folder = fs::canonicalize(&plan.asked.application)
         .map_err(|error| failure(Path::new(&plan.asked.application), &error.to_string()))?;
+    become_owner(&folder)?;
     let is_guessed = plan.server == Server::Htaccess && !plan.has_url;
     if is_guessed {
         plan.mount.url = url_of(&folder);
@@ -61,10 +62,10 @@ fn begin(mut plan: InitPlan, here: &Path) -> Result<Outcome, Failure> {
             }
         })
         .collect();
-    print(&about(&place, &plan, is_guessed));
+    say(&about(&place, &plan, is_guessed));
     if steps.iter().all(|step| step.standing == Standing::Same) {
         print("Nothing to do: every file is there, as it should be.\n");
-        print(&next(&place, plan.server));
+        say(&next(&place, plan.server));
         return Ok(Outcome::Complete);
     }
     let in_the_way = steps.iter().find(|step| step.standing == Standing::Other);
@@ -81,8 +82,13 @@ fn begin(mut plan: InitPlan, here: &Path) -> Result<Outcome, Failure> {
     for step in &steps {
         write(step)?;
     }
-    print(&next(&place, plan.server));
+    say(&next(&place, plan.server));
     Ok(Outcome::Complete)
+}
+
+/// Names of a folder's files may hold anything.
+fn say(text: &str) {
+    print(&printable(text));
 }
 
 fn failure(path: &Path, reason: &str) -> Failure {
@@ -116,13 +122,14 @@ fn is_agreed(plan: &InitPlan, steps: &[Step]) -> Result<bool, Failure> {
     let manners = Manners::of_output();
     let mut text = String::new();
     for step in steps {
-        let path = manners.bold(&step.path.display().to_string());
+        let name = |path: &Path| printable_line(&path.display().to_string());
+        let path = manners.bold(&name(&step.path));
         text.push_str(&match step.standing {
             Standing::Same => format!("as it should be  {path}\n"),
             Standing::Free => format!("to be written    {path}\n"),
             Standing::Other => format!(
                 "to be replaced   {path}   (kept as {})\n",
-                backup(&step.path).display()
+                name(&backup(&step.path))
             ),
         });
     }
@@ -155,7 +162,7 @@ fn write(step: &Step) -> Result<(), Failure> {
     let cannot = |error: io::Error| failure(&step.path, &error.to_string());
     match step.standing {
         Standing::Same => {
-            print(&format!("as it should be: {path}\n"));
+            say(&format!("as it should be: {path}\n"));
             return Ok(());
         }
         Standing::Free => put(&step.path, step.file).map_err(cannot)?,
@@ -163,11 +170,11 @@ fn write(step: &Step) -> Result<(), Failure> {
             let backup = backup(&step.path);
             fs::rename(&step.path, &backup).map_err(cannot)?;
             put(&step.path, step.file).map_err(cannot)?;
-            print(&format!("replaced: {path}, kept as {}\n", backup.display()));
+            say(&format!("replaced: {path}, kept as {}\n", backup.display()));
             return Ok(());
         }
     }
-    print(&format!("written: {path}\n"));
+    say(&format!("written: {path}\n"));
     Ok(())
 }
 

@@ -16,11 +16,11 @@ mod unanswered;
 
 use std::env;
 use std::fmt::Write as _;
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use contract::codes::Code;
+use contract::files;
 use contract::handover::Source;
 use contract::outcome::Outcome;
 use contract::report::Failure;
@@ -143,7 +143,7 @@ fn judge(url: &str, answers: &Answers) -> Option<Judged> {
 fn beginning(found: &Found) -> String {
     let mut bytes = Vec::new();
     if let Source::File(path) = &found.source
-        && let Ok(file) = File::open(path)
+        && let Ok((file, _)) = files::open(path)
     {
         let _ = file.take(BEGINNING).read_to_end(&mut bytes);
     }
