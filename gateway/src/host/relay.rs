@@ -76,7 +76,7 @@ impl Relay<'_> {
     }
 
     fn round(&mut self, waiting: &mut Waiting, piece: &mut [u8]) -> io::Result<Round> {
-        let (output, errors, client) = self.wait(waiting)?;
+        let (output, errors, client, end) = self.wait(waiting)?;
         let now = Instant::now();
         if client.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
             return Ok(Round::Over(Ended::ClientGone));
@@ -120,6 +120,10 @@ impl Relay<'_> {
                 Err(error) => return Err(error),
             }
         }
+        // Not even now: it may have written before it ended.
+        if !end.is_empty() && output.is_empty() && !wait::is_readable(&self.child.stdout) {
+            round = Round::OutputEnds;
+        }
         if self.reply.is_pending() {
             match self.reply.send_some(self.client) {
                 Err(_) => return Ok(Round::Over(Ended::ClientGone)),
@@ -137,7 +141,7 @@ impl Relay<'_> {
     }
 
     /// A client that has everything may go: its script may still have work to do.
-    fn wait(&self, waiting: &Waiting) -> io::Result<(PollFlags, PollFlags, PollFlags)> {
+    fn wait(&self, waiting: &Waiting) -> io::Result<(PollFlags, PollFlags, PollFlags, PollFlags)> {
         let output = self.child.stdout.as_fd();
         let errors = self.child.stderr.as_fd();
         let mut interest = PollFlags::empty();
@@ -159,6 +163,8 @@ impl Relay<'_> {
         if !waiting.errors_end {
             polled.push(PollFd::new(&errors, PollFlags::IN));
         }
+        let end = self.child.end_of_response().filter(|_| reads_output);
+        polled.extend(end.as_ref().map(|end| PollFd::new(end, PollFlags::IN)));
         let left = waiting.left.filter(|_| !has_all);
         let deadline = [
             self.deadline,
@@ -174,7 +180,8 @@ impl Relay<'_> {
         };
         let client = next(!has_all);
         let output = next(reads_output);
-        Ok((output, next(!waiting.errors_end), client))
+        let errors = next(!waiting.errors_end);
+        Ok((output, errors, client, next(end.is_some())))
     }
 
     fn read_lines(&mut self, waiting: &mut Waiting, piece: &mut [u8]) {

@@ -17,7 +17,7 @@ use contract::report::{self, Failure};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::cgi::arguments::split_shebang_words;
-use crate::cgi::meta_variables::{CHECKED, MetaVariables, SERVE_CHILD};
+use crate::cgi::meta_variables::{ASKED, CHECKED, MetaVariables, SERVE_CHILD};
 use crate::cgi::script::{ActionScript, Named, named, named_by_action};
 use crate::cgi::script_name::{Handler, Rule, repair};
 use crate::cli::{self, Refusal, Typed};
@@ -127,6 +127,8 @@ struct Door {
     /// See [`run`].
     descriptors: Vec<String>,
     observed: Observed,
+    /// A zygote has been asked for this request.
+    was_asked: bool,
 }
 
 /// Nanoseconds of the monotonic clock, which the engine reads, too.
@@ -147,6 +149,7 @@ impl Door {
             form: None,
             descriptors: Vec::new(),
             observed: Observed::No,
+            was_asked: false,
         }
     }
 
@@ -193,7 +196,8 @@ impl Door {
         if is_checked {
             self.observed = Observed::Yes;
         }
-        let (typed, action) = match is_checked || kind == b"1" {
+        self.was_asked = kind == ASKED.as_bytes();
+        let (typed, action) = match is_checked || self.was_asked || kind == b"1" {
             // They are the listener's: a query adds nothing to them.
             true => (cli::parse(&arguments)?, None),
             false => self.believed(&arguments)?,
