@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         false => Vec::new(),
     };
     contract::descriptors::close_inherited(&inherited);
-    runner::signals::reset();
+    runner::signals::keep_ignored();
     let arguments: Vec<_> = env::args_os().skip(1).collect();
     // A web server may make arguments of a query: under one, there are no commands.
     let command = match env::var_os("GATEWAY_INTERFACE") {
@@ -51,11 +51,14 @@ fn main() -> ExitCode {
         Some((Some("warm"), rest)) => tools::warm::run(rest),
         #[cfg(feature = "pages")]
         Some((Some("pages"), rest)) => tools::pages::run(rest),
-        _ => match doors::becomes() {
-            Some(Becomes::Script) => doors::limited::run(&arguments),
-            Some(Becomes::OtherUser(kind)) => doors::other_user::run(&arguments, &kind),
-            None => doors::cgi::run(arguments, env::vars_os(), descriptors),
-        },
+        _ => {
+            runner::signals::reset();
+            match doors::becomes() {
+                Some(Becomes::Script) => doors::limited::run(&arguments),
+                Some(Becomes::OtherUser(kind)) => doors::other_user::run(&arguments, &kind),
+                None => doors::cgi::run(arguments, env::vars_os(), descriptors),
+            }
+        }
     };
     ExitCode::from(outcome.exit_status())
 }

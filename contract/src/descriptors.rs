@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::fs;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd};
 
@@ -13,18 +13,13 @@ pub fn adopt(number: RawFd) -> Option<OwnedFd> {
     if number < 0 {
         return None;
     }
-    // SAFETY: the number was handed to this process by the one that started it, for this purpose
-    // only; nothing else in the process knows it. Whether it is open is checked by the next call.
-    let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
-    match fcntl_getfd(&descriptor)
-        .and_then(|flags| fcntl_setfd(&descriptor, flags | FdFlags::CLOEXEC))
-    {
-        Ok(()) => Some(descriptor),
-        Err(_) => {
-            std::mem::forget(descriptor);
-            None
-        }
-    }
+    // SAFETY: the number was handed to this process by the one that started it, for this purpose only: nothing else in
+    // the process closes it meanwhile. Where it is not open, the next call says so.
+    let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+    let flags = fcntl_getfd(descriptor).ok()?;
+    fcntl_setfd(descriptor, flags | FdFlags::CLOEXEC).ok()?;
+    // SAFETY: as above: it is open, and nobody else owns it.
+    Some(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Closes every descriptor from 3 up: servers leak theirs (fcgiwrap its FastCGI connection).
@@ -49,9 +44,25 @@ pub fn close_inherited(kept: &[OwnedFd]) {
 fn close(number: RawFd) {
     // SAFETY: nothing in this process owns a descriptor from 3 up yet (see above); asking first
     // keeps a number that is not open from being closed.
-    let open = unsafe { rustix::fd::BorrowedFd::borrow_raw(number) };
+    let open = unsafe { BorrowedFd::borrow_raw(number) };
     if fcntl_getfd(open) != Err(Errno::BADF) {
         // SAFETY: as above: it is open and nobody owns it.
         drop(unsafe { OwnedFd::from_raw_fd(number) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::IntoRawFd;
+
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_not_open_is_nobodys() {
+        assert!(adopt(-1).is_none());
+        assert!(adopt(RawFd::MAX).is_none());
+        let number = fs::File::open("/dev/null").unwrap().into_raw_fd();
+        let adopted = adopt(number).unwrap();
+        assert_eq!(fcntl_getfd(&adopted), Ok(FdFlags::CLOEXEC));
     }
 }

@@ -188,6 +188,24 @@ mod tests {
         assert_eq!(State::Running.after(Event::Withdraw), None);
     }
 
+    #[test]
+    fn the_drawing_has_every_move_and_no_other() {
+        let text = include_str!("../../docs/how-it-works.md");
+        for (from, event, to) in MOVES {
+            let arrow = format!("\n{from:?} ──{event:?}──► {to:?}");
+            assert!(text.contains(&arrow), "{arrow}");
+        }
+        let states = [
+            "Offered ──",
+            "Claimed ──",
+            "Running ──",
+            "Answering ──",
+            "Completing ──",
+        ];
+        let arrows = states.map(|state| text.matches(state).count());
+        assert_eq!(arrows.iter().sum::<usize>(), MOVES.len());
+    }
+
     /// What one side does next.
     #[derive(Clone, Copy, Debug)]
     enum Step {

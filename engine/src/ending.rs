@@ -33,7 +33,7 @@ pub fn end(
     let front = i32::try_from(job.front).ok().and_then(Pid::from_raw);
     let front = front.and_then(|pid| {
         let descriptor = pidfd_open(pid, PidfdFlags::empty()).ok()?;
-        Some(Process::other(pid, descriptor))
+        Some(Process::other(pid, descriptor, None))
     });
     // Up to here the front's end is ours; from here on it is the plan.
     set_parent_process_death_signal(None).map_err(std::io::Error::from)?;

@@ -31,12 +31,13 @@ mod termination;
 mod timing;
 mod warm;
 
-/// Serves the one request whose job can be read from descriptor `control`, then ends the process.
+/// Serves the one request whose job can be read from descriptor `job`, reports its end on `control`, then ends the
+/// process.
 ///
 /// `progress` is an eventfd that tells the front how far the request got.
 #[pyfunction]
-fn serve(py: Python<'_>, control: RawFd, progress: RawFd) -> PyResult<()> {
-    request::serve(py, control, progress).or_else(|error| leave(py, error))
+fn serve(py: Python<'_>, job: RawFd, control: RawFd, progress: RawFd) -> PyResult<()> {
+    request::serve(py, job, control, progress).or_else(|error| leave(py, error))
 }
 
 /// Imports the application that is described on descriptor `control`, and forks a worker for each request

@@ -29,16 +29,16 @@ use crate::start_response::{StartResponse, kind, write};
 use crate::timing::{self, Timing};
 use crate::{application, checking, ending, startup, termination};
 
-/// Reads the job from `control`, serves the request on 0, 1 and 2, and ends the process.
+/// Reads the job, serves the request on 0, 1 and 2, and ends the process.
 ///
 /// Returns only with an error from before anything could be answered: Python prints it, and the
 /// front answers.
-pub fn serve(py: Python<'_>, control: RawFd, progress: RawFd) -> PyResult<()> {
+pub fn serve(py: Python<'_>, job: RawFd, control: RawFd, progress: RawFd) -> PyResult<()> {
     let entered = timing::now();
     let not_ours = || io::Error::other("the descriptors of the handover are not open");
-    let mut control = File::from(adopt(control).ok_or_else(not_ours)?);
+    let control = File::from(adopt(control).ok_or_else(not_ours)?);
     let progress = Reached::new(adopt(progress).ok_or_else(not_ours)?);
-    let job = Job::read(&mut control)?;
+    let job = Job::read(&mut File::from(adopt(job).ok_or_else(not_ours)?))?;
     progress.tell(State::Running)?;
     let prepare = || startup::prepare(py, &job);
     run(py, entered, &job, control, progress, None, prepare)

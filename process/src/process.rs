@@ -2,6 +2,8 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::time::Instant;
 
 use rustix::io::Errno;
@@ -34,13 +36,23 @@ pub struct Process {
     exit: Option<Exit>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Parent {
     ThisProcess,
-    AnotherProcess,
+    /// A pipe from it, on which it will tell how its child ended.
+    AnotherProcess(Option<OwnedFd>),
 }
 
 impl Exit {
+    /// As the standard library has it; None where it is not known.
+    pub fn status(self) -> Option<ExitStatus> {
+        match self {
+            Self::Exited(status) => Some(ExitStatus::from_raw(i32::from(status) << 8)),
+            Self::Signalled(number) => Some(ExitStatus::from_raw(number.into())),
+            Self::Unknown => None,
+        }
+    }
+
     fn of(status: &WaitIdStatus) -> Self {
         let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
         match (status.exit_status(), status.terminating_signal()) {
@@ -82,12 +94,13 @@ impl Process {
         }
     }
 
-    /// Somebody else's child, by its number and its pidfd.
-    pub fn other(pid: Pid, descriptor: OwnedFd) -> Self {
+    /// Somebody else's child, by its number, its pidfd, and the pipe on which its parent will write how it ended
+    /// ([`Exit::to_bytes`]), if there is one.
+    pub fn other(pid: Pid, descriptor: OwnedFd, status: Option<OwnedFd>) -> Self {
         Self {
             pid,
             descriptor: Some(descriptor),
-            parent: Parent::AnotherProcess,
+            parent: Parent::AnotherProcess(status),
             exit: None,
         }
     }
@@ -106,7 +119,7 @@ impl Process {
     pub fn has_ended(&self) -> bool {
         match self.parent {
             Parent::ThisProcess => self.exit().is_some(),
-            Parent::AnotherProcess => self.descriptor.as_ref().is_none_or(wait::is_readable),
+            Parent::AnotherProcess(_) => self.descriptor.as_ref().is_none_or(wait::is_readable),
         }
     }
 
@@ -114,6 +127,28 @@ impl Process {
     pub fn ends_by(&self, deadline: Option<Instant>) -> io::Result<bool> {
         let ended = Waiting::until(deadline).process((), self).wait()?;
         Ok(!ended.is_empty())
+    }
+
+    /// How it ended, once it has; None if it has not by the deadline. It is not reaped yet. Somebody else's parent tells
+    /// it once, a moment after the end; `Unknown` if that one is gone.
+    pub fn exit_by(&self, deadline: Instant) -> io::Result<Option<Exit>> {
+        if !self.ends_by(Some(deadline))? {
+            return Ok(None);
+        }
+        match &self.parent {
+            Parent::ThisProcess => Ok(self.exit()),
+            Parent::AnotherProcess(status) => {
+                let mut bytes = [0; 2];
+                let count = match status {
+                    Some(status) if wait::readable(status, Some(deadline))? => {
+                        rustix::io::read(status, &mut bytes)?
+                    }
+                    _ => 0,
+                };
+                let told = Exit::from_bytes(bytes.get(..count).unwrap_or_default());
+                Ok(told.or(Some(Exit::Unknown)))
+            }
+        }
     }
 
     /// Signals the process alone. Does nothing if it has ended.
@@ -134,7 +169,7 @@ impl Process {
             // Where the system reaps it, its number is free.
             Parent::ThisProcess => self.exit.is_none() && self.exit() != Some(Exit::Unknown),
             // Its parent reaps it some time after its end: until its end, the number is its own.
-            Parent::AnotherProcess => !self.has_ended(),
+            Parent::AnotherProcess(_) => !self.has_ended(),
         };
         if owns_number && kill_process_group(self.pid, signal).is_err() {
             self.signal(signal);
@@ -146,13 +181,13 @@ impl Process {
     pub fn exit(&self) -> Option<Exit> {
         match self.parent {
             Parent::ThisProcess => self.exit.or_else(|| self.look(WaitIdOptions::NOWAIT)),
-            Parent::AnotherProcess => None,
+            Parent::AnotherProcess(_) => None,
         }
     }
 
     /// The same, and reaps it. From then on no signal leaves for its number.
     pub fn reap(&mut self) -> Option<Exit> {
-        if self.exit.is_none() && self.parent == Parent::ThisProcess {
+        if self.exit.is_none() && matches!(self.parent, Parent::ThisProcess) {
             self.exit = self.look(WaitIdOptions::empty());
         }
         self.exit
@@ -224,7 +259,7 @@ mod tests {
                 if !is_known_by_descriptor {
                     process = without_descriptor(process);
                 }
-                assert!(process.ends_by(soon()).unwrap());
+                assert_eq!(process.exit_by(soon().unwrap()).unwrap(), Some(expected));
                 assert!(process.has_ended());
                 assert_eq!(process.reap(), Some(expected));
                 assert_eq!(process.reap(), Some(expected));
@@ -279,9 +314,37 @@ mod tests {
     }
 
     #[test]
+    fn how_somebody_elses_child_ended_is_its_parents_word() {
+        for (word, expected) in [
+            (Exit::Signalled(11).to_bytes().to_vec(), Exit::Signalled(11)),
+            // Its parent is gone.
+            (Vec::new(), Exit::Unknown),
+        ] {
+            let (mut child, process) = start("read line");
+            let (status, mut tells) = io::pipe().unwrap();
+            let descriptor = process.descriptor.unwrap();
+            let process = Process::other(process.pid, descriptor, Some(status.into()));
+            assert_eq!(process.exit_by(Instant::now()).unwrap(), None);
+            drop(child.stdin.take());
+            assert!(process.ends_by(soon()).unwrap());
+            // It is somebody else's to know and to reap.
+            assert_eq!(process.exit(), None);
+            tells.write_all(&word).unwrap();
+            drop(tells);
+            assert_eq!(process.exit_by(soon().unwrap()).unwrap(), Some(expected));
+            child.wait().unwrap();
+        }
+    }
+
+    #[test]
     fn an_exit_survives_the_way_between_processes() {
         for exit in [Exit::Exited(1), Exit::Signalled(9), Exit::Unknown] {
             assert_eq!(Exit::from_bytes(&exit.to_bytes()), Some(exit));
+            let status = exit.status();
+            let signal = status.and_then(|status| status.signal());
+            assert_eq!(signal, (exit == Exit::Signalled(9)).then_some(9));
+            let code = status.and_then(|status| status.code());
+            assert_eq!(code, (exit == Exit::Exited(1)).then_some(1));
         }
         assert_eq!(Exit::from_bytes(&[]), None);
     }

@@ -30,8 +30,17 @@ pub const LATE_WORK: Duration = Duration::from_secs(60);
 /// waits in vain loses little.
 pub const HANDOVER: Duration = Duration::from_millis(100);
 
+/// The same while the zygote runs, and the machine is busy: as many cold starts would only keep it busy.
+pub const HANDOVER_IF_BUSY: Duration = Duration::from_secs(1);
+
+/// A listener asks a zygote that has not answered again after this time.
+pub const ZYGOTE_REST: Duration = Duration::from_secs(2);
+
 /// An import of an application that takes longer hangs.
 pub const IMPORT: Duration = Duration::from_secs(60);
+
+/// An import for a client that waits for it, as `lambda` does: the longest time that Lambda gives an initialization.
+pub const ATTACHED_IMPORT: Duration = Duration::from_secs(15 * 60);
 
 /// `warm start` waits so long for a zygote, whose import may take [`IMPORT`].
 pub const WARM_START: Duration = Duration::from_secs(70);
@@ -55,6 +64,10 @@ const _: () = {
     ));
     assert!(is_longer(FRONT_END_PATIENCE, DRAIN_PATIENCE));
     assert!(is_longer(WARM_START, IMPORT));
+    assert!(is_longer(ATTACHED_IMPORT, IMPORT));
+    assert!(is_longer(HANDOVER_IF_BUSY, HANDOVER));
+    // At least half of the time of a listener is not spent on waiting for a zygote that does not answer.
+    assert!(is_longer(ZYGOTE_REST, HANDOVER_IF_BUSY));
     assert!(is_longer(APPLICATION_GRACE, LOG_WRITE));
     assert!(is_longer(LOG_WRITE, HANDOVER));
     assert!(REASON_LIFE.as_millis() == IMPORT.as_millis());

@@ -35,6 +35,15 @@ impl<'a, K: Copy> Waiting<'a, K> {
         self.on(name, descriptor, PollFlags::IN)
     }
 
+    /// The same, if there is one.
+    #[must_use]
+    pub fn readable_if_any(self, name: K, descriptor: Option<&'a impl AsFd>) -> Self {
+        match descriptor {
+            Some(descriptor) => self.readable(name, descriptor),
+            None => self,
+        }
+    }
+
     /// Also until one of these happens on this descriptor (poll(2)); its end and errors are always told.
     #[must_use]
     pub fn on(mut self, name: K, descriptor: &'a impl AsFd, flags: PollFlags) -> Self {

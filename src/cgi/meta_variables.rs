@@ -31,6 +31,9 @@ impl FromIterator<(Vec<u8>, Vec<u8>)> for MetaVariables {
 /// Set by `serve` for its children, and seen by nobody else: their arguments are the listener's alone.
 pub const SERVE_CHILD: &str = "WSGI_CGI_SERVE_CHILD";
 
+/// Its value for a child whose request the listener has offered to a zygote in vain.
+pub const ASKED: &str = "asked";
+
 /// Its value for a child that is to become a script of somebody else.
 pub const LIMITED_SCRIPT: &str = "script";
 

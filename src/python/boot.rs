@@ -2,9 +2,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -13,54 +14,87 @@ use anyhow::{Context, Result};
 use contract::handover;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::process::{Resource, getrlimit};
 
 use super::discover::Interpreter;
-use crate::wait;
 
 /// The engine, built by build.rs: an extension module for every CPython from 3.9 on.
 static ENGINE: &[u8] = include_bytes!(env!("WSGI_CGI_ENGINE"));
 
-/// What the engine is to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the engine is to do, and the descriptors for it.
 pub enum Entry {
-    /// One request; the other descriptor is that of its progress.
-    Serve,
-    /// Keep an application in memory; the other descriptor is a lock.
-    Zygote,
+    /// Serve one request.
+    Serve {
+        /// From [`message`].
+        job: OwnedFd,
+        /// On which it will report. [`FILLED`] comes first.
+        control: UnixStream,
+        /// How far it gets.
+        progress: OwnedFd,
+    },
+    /// Keep an application in memory.
+    Zygote {
+        /// From [`message`].
+        start: OwnedFd,
+        /// Its lock, or a socket of its client.
+        other: OwnedFd,
+    },
 }
 
-/// Runs the engine in this process, with the descriptors of the handover. Returns if that fails.
+/// Says to the child of [`Entry::Serve`] that the engine's file is complete.
+pub const FILLED: u8 = b'f';
+
+/// An error with all its reasons.
+pub fn flat(error: anyhow::Error) -> io::Error {
+    io::Error::other(format!("{error:#}"))
+}
+
+/// A message to an engine that will read it some time: in memory, or in a file without a name where that cannot be.
+pub fn message(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let mut file = match memfd_create("wsgi-cgi-message", MemfdFlags::CLOEXEC) {
+        Ok(memory) => memory.into(),
+        Err(_) => tempfile::tempfile()?,
+    };
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file.into())
+}
+
+/// Runs the engine in this process. Returns if that fails.
 ///
-/// `environment` is the request's: some of Python's own variables are honoured. `engine` is complete
-/// when something can be read from `control`.
+/// `environment` is the request's: some of Python's own variables are honoured.
 pub fn start(
     interpreter: &Interpreter,
     environment: &[(Vec<u8>, Vec<u8>)],
     engine: EngineFile,
     entry: Entry,
-    control: OwnedFd,
-    other: OwnedFd,
 ) -> Result<()> {
     let mut flags = flags(environment);
-    let function = match entry {
-        Entry::Serve => "serve",
-        Entry::Zygote => "zygote",
-    };
-    let serve = format!(
-        "_wsgi_cgi.{function}({},{})",
-        control.as_raw_fd(),
-        other.as_raw_fd()
-    );
-    wait::readable(&control, None)?;
-    engine.keep_open()?;
-    fcntl_setfd(&control, FdFlags::empty())?;
-    fcntl_setfd(&other, FdFlags::empty())?;
-    flags.extend(["-c".into(), engine.import_statement(&serve).into()]);
     let mut command = Command::new(&interpreter.program);
-    if entry == Entry::Zygote {
-        // Else each of its forks would look up the same functions. The engine removes it from the environment.
-        command.env("LD_BIND_NOW", "1");
+    let (function, passed) = match entry {
+        Entry::Serve {
+            job,
+            mut control,
+            progress,
+        } => {
+            // It has to be complete before it is loaded; until here, the parent has filled it.
+            control.read_exact(&mut [0])?;
+            ("serve", vec![job, control.into(), progress])
+        }
+        Entry::Zygote { start, other } => {
+            // Else each of its forks would look up the same functions. The engine removes it from the environment.
+            command.env("LD_BIND_NOW", "1");
+            ("zygote", vec![start, other])
+        }
+    };
+    engine.keep_open()?;
+    let mut numbers = Vec::new();
+    for descriptor in &passed {
+        fcntl_setfd(descriptor, FdFlags::empty())?;
+        numbers.push(descriptor.as_raw_fd().to_string());
     }
+    let call = format!("_wsgi_cgi.{function}({})", numbers.join(","));
+    flags.extend(["-c".into(), engine.import_statement(&call).into()]);
     let error = command.args(flags).exec();
     Err(error).context("cannot be executed")
 }
@@ -116,6 +150,14 @@ enum Place {
 impl EngineFile {
     /// An empty file in memory, or a full one on disk where that cannot be.
     pub fn new() -> Result<Self> {
+        let limit = getrlimit(Resource::Fsize).current;
+        if let Some(limit) = limit.filter(|limit| *limit < ENGINE.len() as u64) {
+            anyhow::bail!(
+                "files may have {limit} bytes only (RLIMIT_FSIZE, `ulimit -f`), and the engine, which Python loads from \
+                 one, has {}: raise the limit",
+                ENGINE.len()
+            );
+        }
         Self::in_memory()
             .or_else(|_| Self::on_disk())
             .context("cannot unpack the engine")

@@ -1,18 +1,18 @@
 //! The cold runner: a child boots the interpreter; the parent, without Python, ends first.
 
 use std::io::{self, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 use contract::handover::BodyLength;
 use contract::progress::Progress;
 use rustix::process::Pid;
+use wsgi_cgi_process::Process;
 
-use crate::python::boot::{self, EngineFile, Entry};
+use crate::python::boot::{self, EngineFile, Entry, FILLED};
 use crate::runner::drain::drain;
 use crate::runner::fork::{Side, fork, leave};
-use crate::runner::parent::{Ended, Parent};
+use crate::runner::parent::{Ended, Handed, Parent};
 use crate::runner::{Request, settle, signals};
 
 /// Serves the request on descriptors 0, 1 and 2.
@@ -20,27 +20,47 @@ use crate::runner::{Request, settle, signals};
 /// On return the body is drained and, if it is whole, the response is written; the process should
 /// end at once: the child watches it, and lets go of the descriptors afterwards.
 pub fn serve(request: Request) -> io::Result<Ended> {
+    let deadline = request.timeout.map(|limit| Instant::now() + limit);
+    let mut engine = EngineFile::new().map_err(boot::flat)?;
     let (control, childs_control) = UnixStream::pair()?;
+    // Not through the socket: an interpreter that is slow to read it would keep this process from its deadline.
+    let job = boot::message(&request.job.encode())?;
     let progress = Progress::claimed()?;
     let parent = rustix::process::getpid();
-    let deadline = request.timeout.map(|limit| Instant::now() + limit);
     let signals = signals::listen()?;
-    let mut engine = EngineFile::new().map_err(io::Error::other)?;
     match fork()? {
         Side::Child => {
             drop((control, signals));
-            let error = child(&request, parent, engine, childs_control.into(), &progress);
+            let entry = Entry::Serve {
+                job,
+                control: childs_control,
+                progress: progress.counter().try_clone_to_owned()?,
+            };
+            let error = child(&request, parent, engine, entry);
             let text = format!("{}: {error:#}\n", request.interpreter.program.display());
             contract::report::tell_line(&text, request.job.error_log.as_deref());
             leave(1);
         }
         Side::Parent(child) => {
-            drop(childs_control);
-            engine.fill()?;
-            // A child that died already is told about below.
-            let _ = (&control).write_all(&request.job.encode());
-            let ended = Parent::of_child(child, control, signals, progress)
-                .wait_and_conclude(deadline, &request);
+            drop((job, childs_control));
+            let filled = engine.fill();
+            if filled.is_ok() {
+                // A child that died already is told about below.
+                let _ = (&control).write_all(&[FILLED]);
+            }
+            let handed = Handed {
+                control,
+                progress,
+                process: Process::child(child),
+            };
+            let parent = Parent::of(handed, signals);
+            let ended = match filled {
+                Ok(()) => parent.wait_and_conclude(deadline, &request),
+                Err(error) => {
+                    parent.give_up();
+                    Err(error)
+                }
+            };
             engine.remove();
             ended
         }
@@ -48,13 +68,7 @@ pub fn serve(request: Request) -> io::Result<Ended> {
 }
 
 /// Becomes the interpreter; returns only if that fails.
-fn child(
-    request: &Request,
-    parent: Pid,
-    engine: EngineFile,
-    control: OwnedFd,
-    progress: &Progress,
-) -> anyhow::Error {
+fn child(request: &Request, parent: Pid, engine: EngineFile, entry: Entry) -> anyhow::Error {
     let prepared = || -> anyhow::Result<()> {
         // By hand, a process of another group may not read the terminal.
         if !rustix::termios::isatty(rustix::stdio::stdin()) {
@@ -66,9 +80,7 @@ fn child(
             &request.interpreter,
             &request.job.environment,
             engine,
-            Entry::Serve,
-            control,
-            progress.counter().try_clone_to_owned()?,
+            entry,
         )
     };
     match prepared() {

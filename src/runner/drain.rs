@@ -1,21 +1,19 @@
 //! Takes the unread rest of a request's body, so that ending does not destroy the response.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use contract::handover::BodyLength;
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 use rustix::stdio::stdin;
+use wsgi_cgi_process::time_limits::DRAIN_PATIENCE;
 
 use crate::wait;
 
 /// More than this of an unread body is left: a server that wants to send it all must wait.
 const CAP: u64 = 64 << 20;
-
-/// A client that sends nothing for so long is not waited for.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Drains descriptor 0. `consumed` bytes of the body were read already, if that is known.
 ///
@@ -53,7 +51,7 @@ fn drain_socket() -> io::Result<()> {
 fn drain_pipe(mut left: u64) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     while left > 0 {
-        if !wait::readable(stdin(), Some(Instant::now() + PATIENCE))? {
+        if !wait::readable(stdin(), Some(Instant::now() + DRAIN_PATIENCE))? {
             break;
         }
         let step = usize::try_from(left)

@@ -3,12 +3,10 @@
 use std::io;
 
 use contract::outcome::Outcome;
-use nix::sys::signal::Signal as Number;
-use nix::sys::signalfd::SignalFd;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait, waitpid};
+use wsgi_cgi_process::signals::{self, ENDING, Number, Signals};
 
 use super::fork::{Side, fork};
-use super::signals;
 use crate::wait as waiting;
 
 /// Runs `work` in this process; or, if this is process 1, in a child, so that this one can wait for everybody.
@@ -16,41 +14,28 @@ pub fn run(work: impl FnOnce() -> Outcome) -> Outcome {
     if !rustix::process::getpid().is_init() {
         return work();
     }
-    match start() {
-        Ok(Role::Worker) | Err(_) => work(),
-        Ok(Role::Init(child, signals)) => {
-            attend(child, signals).unwrap_or(Outcome::ApplicationFailed)
-        }
-    }
-}
-
-enum Role {
-    Worker,
-    Init(Pid, SignalFd),
-}
-
-fn start() -> io::Result<Role> {
-    let signals = signals::listen()?;
-    match fork()? {
-        Side::Child => {
+    // The child decides which of them it ignores.
+    let Ok(signals) = Signals::block(ENDING.into_iter().chain([Number::SIGCHLD])) else {
+        return work();
+    };
+    match fork() {
+        Ok(Side::Parent(child)) => attend(child, &signals).unwrap_or(Outcome::ApplicationFailed),
+        Ok(Side::Child) | Err(_) => {
             drop(signals);
             signals::unblock();
-            Ok(Role::Worker)
+            work()
         }
-        Side::Parent(child) => Ok(Role::Init(child, signals)),
     }
 }
 
 /// Passes signals on to the child, and waits for it and for all that nobody else waits for.
-fn attend(child: Pid, signals: SignalFd) -> io::Result<Outcome> {
+fn attend(child: Pid, signals: &Signals) -> io::Result<Outcome> {
     loop {
-        waiting::readable(&signals, None)?;
-        while let Some(info) = signals.read_signal()? {
-            let number = i32::try_from(info.ssi_signo).unwrap_or(0);
-            match Signal::from_named_raw(number) {
-                Some(signal) if number != Number::SIGCHLD as i32 => {
-                    let _ = kill_process(child, signal);
-                }
+        waiting::readable(signals, None)?;
+        while let Some(number) = signals.read()? {
+            match Signal::from_named_raw(number as i32) {
+                // It is reaped below only: its number is its own.
+                Some(signal) if number != Number::SIGCHLD => drop(kill_process(child, signal)),
                 _ => {}
             }
         }

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use contract::handover::Job;
 use rustix::process::{Pid, Signal, chdir, getppid, set_parent_process_death_signal};
+use wsgi_cgi_process::signals::unblock;
 
 use crate::plan::{Limits, Warming};
 use crate::python::discover::Interpreter;
@@ -44,7 +45,7 @@ fn settle(request: &Request, limits: Limits, parent: Pid) -> anyhow::Result<()> 
     if getppid() != Some(parent) {
         anyhow::bail!("the parent process is gone");
     }
-    signals::unblock();
+    unblock();
     limits::set(limits)?;
     if let Some(folder) = &request.chdir {
         chdir(folder)?;

@@ -1,7 +1,6 @@
 //! The parent of a request: without Python, it outlives whatever happens to the child, and ends first.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -10,26 +9,18 @@ use contract::handover::Ending;
 use contract::outcome::Outcome;
 use contract::progress::{Progress, State};
 use contract::report::Failure;
-use nix::sys::signal::Signal as Number;
-use nix::sys::signalfd::SignalFd;
-use rustix::event::{PollFd, PollFlags};
-use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, pidfd_send_signal,
-    waitpid,
-};
-use wsgi_cgi_gateway::host::signal_group;
-use wsgi_cgi_process::Exit;
+use rustix::process::Signal;
+use wsgi_cgi_process::signals::{Number, Signals};
+use wsgi_cgi_process::time_limits::{APPLICATION_GRACE, LATE_WORK};
+use wsgi_cgi_process::wait::Waiting;
+use wsgi_cgi_process::{Exit, Process};
 
 use crate::runner::Request;
 use crate::runner::drain::drain;
-use crate::runner::warm::Handed;
 use crate::wait;
 
-/// A child that was told to end has this long; web servers kill us after three seconds.
-const GRACE: Duration = Duration::from_secs(2);
-
-/// As long as the engine gives late work: what is left after the last promised byte.
-const LATE_GRACE: Duration = Duration::from_secs(60);
+/// A report is written at once. Whatever else an application writes to that socket may be half a message.
+pub const REPORT_LIMIT: Duration = Duration::from_secs(1);
 
 /// How a request ended, and what the parent has still to tell about it.
 pub struct Ended {
@@ -45,145 +36,52 @@ pub struct Ended {
     pub was_told_to_end: bool,
 }
 
+/// A process that has a request, or is about to.
+pub struct Handed {
+    /// Its end of the handover.
+    pub control: UnixStream,
+    /// How far it got.
+    pub progress: Progress,
+    /// A child of this process, or a zygote's.
+    pub process: Process,
+}
+
 /// The front's side of a request that is running: it waits, passes signals on, and tells how it ended.
 pub struct Parent {
-    child: Process,
-    control: UnixStream,
-    signals: SignalFd,
+    process: Process,
+    /// None when it has ended without a report: an application may close descriptors that are not its own.
+    control: Option<UnixStream>,
+    signals: Signals,
     progress: Progress,
     /// The signal that this process was told to end by.
-    told_to_end: Option<i32>,
+    told_to_end: Option<Number>,
 }
 
-/// Who runs the application.
-enum Process {
-    /// A child of this process.
-    Child(Pid),
-    /// A zygote's.
-    Worker(Worker),
-}
-
-/// A process that a zygote has forked and waits for.
-pub struct Worker {
-    pid: Pid,
-    process: OwnedFd,
-    status: OwnedFd,
+/// What is waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ready {
+    Report,
+    Signal,
+    End,
 }
 
 /// Why waiting is over.
 enum End {
     Reported(Ending),
-    /// None where nobody could say how.
-    Died(Option<Exit>),
+    Died(Exit),
     TimedOut,
 }
 
-impl Worker {
-    /// By its number, its pidfd, and the pipe that will tell how it ended.
-    pub fn new(pid: Pid, process: OwnedFd, status: OwnedFd) -> Self {
-        Self {
-            pid,
-            process,
-            status,
-        }
-    }
-
-    /// The process, to be waited for.
-    pub fn process(&self) -> BorrowedFd<'_> {
-        self.process.as_fd()
-    }
-
-    /// Its number, and that of its group.
-    pub fn pid(&self) -> Pid {
-        self.pid
-    }
-
-    /// How it ended, as its zygote says; None if that is not there to say it, or does not by the deadline.
-    pub fn death(&self, deadline: Instant) -> Option<Exit> {
-        wait::readable(&self.status, Some(deadline)).ok()?;
-        let mut bytes = [0; 2];
-        let count = rustix::io::read(&self.status, &mut bytes).ok()?;
-        Exit::from_bytes(bytes.get(..count)?)
-    }
-
-    /// Signals it, and what it has started.
-    pub fn signal(&self, signal: Signal) {
-        signal_group(self.pid, &self.process, signal);
-    }
-}
-
-impl Process {
-    /// How it ended; None if it has not, which is waited for if `patience` is given.
-    fn death(&self, patience: Option<Duration>) -> io::Result<Option<Option<Exit>>> {
-        match self {
-            Self::Child(pid) => {
-                let options = match patience {
-                    Some(_) => WaitOptions::empty(),
-                    None => WaitOptions::NOHANG,
-                };
-                let ended = waitpid(Some(*pid), options)?;
-                Ok(ended.map(|(_, status)| Some(death(status))))
-            }
-            Self::Worker(worker) => {
-                Ok(patience.map(|patience| worker.death(Instant::now() + patience)))
-            }
-        }
-    }
-
-    fn signal_group(&self, signal: Signal) {
-        match self {
-            // By hand the child is in our own group, and the terminal has told it as well.
-            Self::Child(pid) => {
-                let _ = kill_process_group(*pid, signal).or_else(|_| kill_process(*pid, signal));
-            }
-            Self::Worker(worker) => worker.signal(signal),
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        match self {
-            Self::Child(pid) => drop(kill_process(*pid, signal)),
-            Self::Worker(worker) => drop(pidfd_send_signal(&worker.process, signal)),
-        }
-    }
-}
-
-/// What waiting for a process told.
-pub fn death(status: WaitStatus) -> Exit {
-    let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
-    match status.terminating_signal() {
-        Some(number) => Exit::Signalled(byte(number)),
-        None => Exit::Exited(byte(status.exit_status().unwrap_or_default())),
-    }
-}
-
 impl Parent {
-    /// For a child that has just been started.
-    pub fn of_child(
-        child: Pid,
-        control: UnixStream,
-        signals: SignalFd,
-        progress: Progress,
-    ) -> Self {
-        Self::of(Process::Child(child), control, signals, progress)
-    }
-
-    /// For a worker that has accepted the request.
-    pub fn of_worker(handed: Handed, signals: SignalFd) -> Self {
-        let Handed {
-            control,
-            progress,
-            worker,
-        } = handed;
-        Self::of(Process::Worker(worker), control, signals, progress)
-    }
-
-    fn of(child: Process, control: UnixStream, signals: SignalFd, progress: Progress) -> Self {
+    /// For a child that has just been started, or a worker that has accepted the request.
+    pub fn of(handed: Handed, signals: Signals) -> Self {
+        // Without it, the report is read as it comes.
+        let _ = handed.control.set_read_timeout(Some(REPORT_LIMIT));
         Self {
-            child,
-            control,
+            process: handed.process,
+            control: Some(handed.control),
             signals,
-            progress,
+            progress: handed.progress,
             told_to_end: None,
         }
     }
@@ -198,59 +96,66 @@ impl Parent {
         Ok(self.conclude(end, request))
     }
 
-    fn wait(&mut self, deadline: Option<Instant>) -> io::Result<End> {
-        let mut deadline = deadline;
+    fn wait(&mut self, mut deadline: Option<Instant>) -> io::Result<End> {
         loop {
-            let control = self.control.as_fd();
-            let signals = self.signals.as_fd();
-            let mut polled = [
-                PollFd::new(&control, PollFlags::IN),
-                PollFd::new(&signals, PollFlags::IN),
-            ];
-            if !wait::ready(&mut polled, deadline)? {
+            let happened = Waiting::until(deadline)
+                .readable_if_any(Ready::Report, self.control.as_ref())
+                .readable(Ready::Signal, &self.signals)
+                .process(Ready::End, &self.process)
+                .wait()?;
+            if happened.is_empty() {
                 return self.end_by_force();
             }
-            let (reported, signalled) = (
-                !polled[0].revents().is_empty(),
-                !polled[1].revents().is_empty(),
-            );
+            let is = |ready| happened.iter().any(|(name, _)| *name == ready);
             // First what the child has to say: it may have died right afterwards.
-            if reported && let Ok(ending) = Ending::read(&mut &self.control) {
+            if (is(Ready::Report) || is(Ready::End))
+                && let Some(ending) = self.report()
+            {
                 return Ok(End::Reported(ending));
             }
-            if signalled && let Some(grace) = self.pass_on()? {
+            if let Some(grace) = self.pass_on()? {
                 let end = Instant::now() + grace;
                 deadline = Some(deadline.map_or(end, |deadline| deadline.min(end)));
             }
-            if (reported || signalled)
-                && let Some(death) = self.child.death(reported.then_some(GRACE))?
-            {
-                return Ok(End::Died(death));
+            if is(Ready::End) {
+                let limit = Instant::now() + APPLICATION_GRACE;
+                let exit = self.process.exit_by(limit)?;
+                return Ok(End::Died(exit.unwrap_or(Exit::Unknown)));
             }
         }
+    }
+
+    /// The report, if there is one. When the socket has ended without, only the process tells of its end.
+    fn report(&mut self) -> Option<Ending> {
+        let control = self.control.as_ref()?;
+        if !wait::is_readable(control) {
+            return None;
+        }
+        let ending = Ending::read(&mut &*control).ok();
+        if ending.is_none() {
+            self.control = None;
+        }
+        ending
     }
 
     /// Reads the signals that have come; gives how long the child still has, if it was told to end.
     fn pass_on(&mut self) -> io::Result<Option<Duration>> {
         let mut grace = None;
-        while let Some(info) = self.signals.read_signal()? {
-            let number = i32::try_from(info.ssi_signo).unwrap_or(0);
-            if number == Number::SIGCHLD as i32 {
-                continue;
-            }
-            if number == Number::SIGTERM as i32
+        while let Some(number) = self.signals.read()? {
+            if number == Number::SIGTERM
                 && self.told_to_end.is_none()
                 && self.progress.state() == State::Completing
             {
                 // Lighttpd has the last byte that was promised, and says good-bye; once, and for good.
                 self.told_to_end = Some(number);
-                grace = Some(LATE_GRACE);
+                grace = Some(LATE_WORK);
                 continue;
             }
-            if let Some(signal) = Signal::from_named_raw(number) {
+            if let Some(signal) = Signal::from_named_raw(number as i32) {
                 self.told_to_end = Some(number);
-                grace = Some(GRACE);
-                self.child.signal_group(signal);
+                grace = Some(APPLICATION_GRACE);
+                // By hand the child is in our own group, and the terminal has told it as well.
+                self.process.signal_group(signal);
             }
         }
         Ok(grace)
@@ -258,15 +163,15 @@ impl Parent {
 
     /// The time is over: the engine's fault handler shows the Python stack, then nothing is left.
     fn end_by_force(&mut self) -> io::Result<End> {
+        let limit = || Instant::now() + APPLICATION_GRACE;
         if self.told_to_end.is_none() {
-            self.child.signal(Signal::ABORT);
-            // Its end closes the control socket.
-            let _ = wait::readable(&self.control, Some(Instant::now() + GRACE));
+            self.process.signal(Signal::ABORT);
+            self.process.ends_by(Some(limit()))?;
         }
-        self.child.signal_group(Signal::KILL);
-        let death = self.child.death(Some(GRACE))?;
+        self.process.signal_group(Signal::KILL);
+        let exit = self.process.exit_by(limit())?;
         Ok(match self.told_to_end {
-            Some(_) => End::Died(death.flatten()),
+            Some(_) => End::Died(exit.unwrap_or(Exit::Unknown)),
             None => End::TimedOut,
         })
     }
@@ -291,29 +196,39 @@ impl Parent {
                 let limit = request.timeout.unwrap_or_default().as_secs_f64();
                 Failure::new(Code::TIMED_OUT, format!("{limit} seconds"))
             }
-            End::Died(death) => {
-                // Whatever it had started is nobody's any more; a worker's zygote sees to that.
-                self.child.signal_group(Signal::KILL);
-                died(death, progress, &request.job.interpreter)
-            }
+            End::Died(exit) => died(exit, progress, &request.job.interpreter),
         };
+        // Whatever it had started is nobody's any more; a worker's zygote sees to that.
+        self.process.kill_group_and_reap();
         let outcome = match self.told_to_end {
-            Some(number) => Outcome::Killed(u8::try_from(number).unwrap_or(0)),
+            Some(number) => Outcome::Killed(u8::try_from(number as i32).unwrap_or(0)),
             None => failure.code.entry().outcome,
         };
         ended(outcome, Some(failure), None)
     }
+
+    /// Ends a child that cannot get its request.
+    pub fn give_up(mut self) {
+        self.process.signal(Signal::KILL);
+        let _ = self
+            .process
+            .ends_by(Some(Instant::now() + APPLICATION_GRACE));
+        self.process.kill_group_and_reap();
+    }
 }
 
 /// What is told of a process that ended without a report.
-pub fn died(death: Option<Exit>, progress: State, interpreter: &str) -> Failure {
-    let exit = match death {
-        Some(Exit::Signalled(number)) => {
+pub fn died(exit: Exit, progress: State, interpreter: &str) -> Failure {
+    let exit = match exit {
+        Exit::Signalled(number) => {
             let name = Number::try_from(i32::from(number)).map_or("unknown", Number::as_str);
             return Failure::new(Code::CRASHED, name);
         }
-        Some(Exit::Exited(status)) => format!("exit status {status}"),
-        Some(Exit::Unknown) | None => "how is not known: its zygote is gone".to_owned(),
+        Exit::Exited(status) => format!("exit status {status}"),
+        Exit::Unknown => {
+            "an unknown exit status: its preloading process (zygote) is gone or does not answer"
+                .to_owned()
+        }
     };
     match progress {
         State::Offered | State::Withdrawn | State::Claimed => {

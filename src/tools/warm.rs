@@ -16,6 +16,7 @@ use contract::report::{self, Failure};
 use contract::warm::{ORDERS, Order, REASON, Status};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
+use wsgi_cgi_process::time_limits::WARM_START;
 
 use crate::cli::{self, WarmPlan};
 use crate::doors::{cgi, refuse};
@@ -25,9 +26,6 @@ use crate::terminal::Progress;
 
 /// A zygote answers between two requests.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// More than an import may take.
-const START_LIMIT: Duration = Duration::from_secs(70);
 
 /// A reason why there was no zygote is told for so long.
 const MEMORY: Duration = Duration::from_secs(3600);
@@ -174,14 +172,12 @@ fn described(status: &Status, seat: &Path) -> String {
 
 /// Starts the zygote that a request would use, and waits until it is there or cannot be.
 fn start(request: &Request) -> Outcome {
-    let progress = Progress::of("importing the application");
     let started = env::current_dir().and_then(|here| {
         let seat = Seat::of(request, &here);
         // Asked for: what went wrong a moment ago may have been mended.
         let _ = fs::remove_file(seat.folder.join(REASON));
         started(request, &seat)
     });
-    drop(progress);
     match started {
         Ok(text) => {
             print(&text);
@@ -197,8 +193,9 @@ fn start(request: &Request) -> Outcome {
 
 /// What the zygote says of itself when it is there.
 fn started(request: &Request, seat: &Seat) -> io::Result<String> {
-    let deadline = Instant::now() + START_LIMIT;
+    let deadline = Instant::now() + WARM_START;
     let mut said = String::new();
+    let mut progress = None;
     while Instant::now() < deadline {
         if let Ok(status) = ask(&seat.folder, Order::Tell) {
             return Ok(described(&status, &seat.folder));
@@ -207,11 +204,14 @@ fn started(request: &Request, seat: &Seat) -> io::Result<String> {
             if let Ok(reason) = fs::read_to_string(seat.folder.join(REASON)) {
                 return Err(io::Error::other(reason.trim()));
             }
+            // It has a thread, and only a process of one thread may start others.
+            progress = None;
             said = warm::start(request, seat, When::Now)?;
             if warm::is_vacant(&seat.folder) {
                 break;
             }
         }
+        progress.get_or_insert_with(|| Progress::of("importing the application"));
         thread::sleep(PAUSE);
     }
     Err(io::Error::other(said))

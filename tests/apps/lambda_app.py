@@ -37,6 +37,16 @@ def application(environ, start_response):
         os._exit(3)
     if path == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if path == "orphan":
+        if os.fork() == 0:
+            os.setsid()
+            while not os.path.exists(environ["QUERY_STRING"]):
+                time.sleep(0.01)
+            os._exit(0)
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if path == "closes":
+        os.closerange(3, 256)
+        sleeps()
     if path == "sleep":
         sleeps()
     if path == "rehearse":

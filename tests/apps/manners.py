@@ -3,6 +3,7 @@
 import atexit
 import ctypes
 import os
+import signal
 import sys
 import threading
 import time
@@ -208,6 +209,26 @@ def writes_for_ever(environ, start_response):
 
 
 def sleeps(environ, start_response):
+    time.sleep(300)
+
+
+def closes_everything(environ, start_response):
+    """As recipes for daemons do; then makes the file in the query."""
+    os.closerange(3, 256)
+    with open(environ["QUERY_STRING"], "w"):
+        pass
+    time.sleep(300)
+
+
+def crashes_beside_a_grandchild(environ, start_response):
+    """That one lives on, with every descriptor but the first three, until the file in the query is there."""
+    if os.fork() == 0:
+        os.setsid()
+        os.closerange(0, 3)
+        while not os.path.exists(environ["QUERY_STRING"]):
+            time.sleep(0.01)
+        os._exit(0)
+    os.kill(os.getpid(), signal.SIGSEGV)
     time.sleep(300)
 
 

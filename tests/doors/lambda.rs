@@ -224,6 +224,32 @@ fn a_late_application_is_answered_for_before_the_platform_ends_it() {
 }
 
 #[test]
+fn a_process_is_seen_to_end_whoever_has_its_descriptors() {
+    let application = app("lambda_app.py");
+    let folder = tempfile::tempdir().unwrap();
+    let over = folder.path().join("over");
+    for option in ["--same-process=false", "--same-process"] {
+        let words = [
+            "--timeout=5".as_ref(),
+            option.as_ref(),
+            application.as_os_str(),
+        ];
+        let function = Function::start(&words);
+        let target = format!("/orphan?{}", over.display());
+        let reply = function.exchange("GET", &target, &[], b"");
+        assert_eq!(reply.status, 500, "{option}: {}", reply.text());
+        assert!(reply.text().contains("WC053"), "{}", reply.text());
+        // It has the log.
+        fs::write(&over, "").unwrap();
+        let reply = function.exchange("GET", "/closes", &[], b"");
+        assert_eq!(reply.status, 504, "{option}: {}", reply.text());
+        let (_, log) = function.end();
+        assert!(log.contains("in sleeps"), "{option}: {log}");
+        fs::remove_file(&over).unwrap();
+    }
+}
+
+#[test]
 fn a_response_is_streamed_as_it_is_made() {
     let application = app("lambda_app.py");
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! One-request invocations: inetd, the watchdog, Lambda, the shell.
 
 mod event;
+mod grandchildren;
 mod inetd;
 mod lambda;
 mod lambda_api;

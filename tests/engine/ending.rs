@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::response::Response;
 use crate::support::run::{Run, Watch};
-use crate::support::until;
+use crate::support::{PROGRAM, until, warm, write_program};
 
 struct Running {
     child: Child,
@@ -206,6 +206,72 @@ fn the_time_limit_is_a_504_that_shows_where_it_was() {
     done.assert_status("200 OK")
         .assert_body("first")
         .assert_exit(124);
+}
+
+/// The socket on which the engine reports is among them.
+#[test]
+fn an_application_that_closes_all_descriptors_is_still_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let sign = folder.path().join("sign");
+    let run = Run::of("manners.py:closes_everything").variable("QUERY_STRING", &sign);
+    let done = run.clone().option("--timeout=1").done();
+    done.assert_status("504 Gateway Timeout")
+        .assert_told("in closes_everything")
+        .assert_exit(124);
+    assert!(sign.exists());
+    fs::remove_file(&sign).unwrap();
+    let mut running = start(&run);
+    until("the application", || sign.exists());
+    kill_process(running.pid(), Signal::TERM).unwrap();
+    assert_eq!(running.child.wait().unwrap().code(), Some(143));
+}
+
+/// Its grandchild has the socket on which it would have reported.
+#[test]
+fn a_crash_is_seen_though_a_grandchild_lives_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let sign = folder.path().join("sign");
+    let run = Run::of("manners.py:crashes_beside_a_grandchild").variable("QUERY_STRING", &sign);
+    let mut running = start(&run);
+    assert_eq!(running.child.wait().unwrap().code(), Some(1));
+    fs::write(&sign, "").unwrap();
+    let response = Response::parse(&running.read_all()).unwrap();
+    assert_eq!(response.field("Status"), Some("500 Internal Server Error"));
+    let told = running.errors();
+    assert!(told.contains("WC053") && told.contains("SIGSEGV"), "{told}");
+}
+
+#[test]
+fn the_time_limit_includes_an_interpreter_that_is_slow_to_take_the_job() {
+    if warm::is_wanted() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let python = folder.path().join("python3");
+    write_program(&python, "#!/bin/sh\nexec sleep 300\n", 0o755);
+    let mut run = Run::of("manners.py:hello")
+        .variable("WSGI_CGI_PYTHON", &python)
+        .option("--timeout=1");
+    // More than a socket holds.
+    for number in 0..5 {
+        run = run.variable(&format!("HTTP_X_{number}"), "x".repeat(100_000));
+    }
+    let done = run.done();
+    done.assert_status("504 Gateway Timeout").assert_exit(124);
+}
+
+#[test]
+fn a_limit_for_files_below_the_engines_size_is_told() {
+    if warm::is_wanted() {
+        return;
+    }
+    for limit in ["--fsize=0", "--fsize=4096", "--fsize=500000"] {
+        let run = Run::of("manners.py:hello").program("prlimit");
+        let done = run.before(&[limit, "--", PROGRAM]).done();
+        done.assert_status("500 Internal Server Error")
+            .assert_told("RLIMIT_FSIZE")
+            .assert_exit(1);
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::gateway::Scripts;
 use super::load::begun;
 use crate::support::listener::Setup;
 use crate::support::run::Run;
-use crate::support::{app, until};
+use crate::support::{app, until, write_program};
 
 #[test]
 fn running_requests_are_finished_and_none_is_accepted() {
@@ -57,6 +57,28 @@ fn what_a_script_does_after_its_response_is_finished() {
     assert!(scripts.folder.path().join("done").exists());
 }
 
+/// As `nohup` starts it.
+#[test]
+fn a_signal_that_was_ignored_stays_so_for_the_listener_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let script =
+        "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'; grep SigIgn: /proc/self/status\n";
+    write_program(&folder.path().join("ignored"), script, 0o755);
+    let listener = Setup::with(folder.path())
+        .started_by(&["env", "--ignore-signal=HUP"])
+        .bind("127.0.0.1:0")
+        .start();
+    listener.signal(Signal::HUP);
+    let reply = listener.connect().exchange("GET", "/ignored", &[], b"");
+    let mask = reply.text();
+    let mask = mask.trim().rsplit('\t').next().unwrap();
+    let mask = u64::from_str_radix(mask, 16).unwrap();
+    assert_eq!(mask & 1, 0, "{reply}");
+    assert!(listener.ended().is_none());
+    listener.terminate();
+    assert_eq!(listener.end().0.code(), Some(0));
+}
+
 /// Longer than a clock counts.
 #[test]
 fn the_longest_limits_are_as_good_as_none() {
@@ -73,7 +95,10 @@ fn the_longest_limits_are_as_good_as_none() {
 #[test]
 fn what_does_not_end_in_time_is_ended() {
     for (options, signals) in [(&["--grace=0.2"][..], 1), (&[], 2)] {
-        let setup = Setup::of("serve_probe.py");
+        // Whoever runs the tests may ignore it: a shell does so for what it starts in the background.
+        let setup = Setup::of("serve_probe.py")
+            .started_by(&["env", "--default-signal=INT"])
+            .bind("127.0.0.1:0");
         let listener = options
             .iter()
             .fold(setup, |setup, option| setup.option(option))

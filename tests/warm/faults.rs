@@ -284,7 +284,7 @@ fn a_zygote_that_hangs_delays_a_request_and_does_not_double_it() {
     stopped.iter().for_each(|pid| kill(*pid, Signal::STOP));
     let done = site.request().variable("QUERY_STRING", "1").done();
     assert!(!is_warm(&done), "{done}");
-    done.assert_body("done 1");
+    done.assert_body("done 1").assert_told("is stopped");
     stopped.iter().for_each(|pid| kill(*pid, Signal::CONT));
     until("it to go on", || {
         is_warm(&site.request().variable("QUERY_STRING", "2").done())

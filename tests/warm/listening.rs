@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 use super::{Site, telling};
 use crate::support::listener::{Listener, Setup};
@@ -120,6 +120,64 @@ fn a_worker_that_dies_or_hangs_is_answered_for() {
     // Where it was.
     listener.told("app.py\", line 6 in application");
     assert_eq!(get(&listener, "/").text(), "fine");
+}
+
+#[test]
+fn a_crash_is_answered_for_though_a_grandchild_lives_on() {
+    let site = Site::with(
+        "import os, signal, time\n\
+         def application(environ, start_response):\n    \
+             if os.fork() == 0:\n        \
+                 os.setsid()\n        \
+                 while not os.path.exists('over'): time.sleep(0.01)\n        \
+                 os._exit(0)\n    \
+             os.kill(os.getpid(), signal.SIGSEGV)\n",
+    );
+    let listener = listen(&site, &[]);
+    // Cold, and then by a worker.
+    warmed(&site, &listener);
+    for _ in 0..2 {
+        let reply = get(&listener, "/");
+        assert!(
+            reply.status == 500 && reply.text().contains("WC053"),
+            "{reply}"
+        );
+    }
+    site.write("over", "");
+}
+
+/// One request waits for it, and no other for a while; nobody asks twice.
+#[test]
+fn a_zygote_that_is_stopped_is_left_alone() {
+    let site = Site::with(&telling("'fine'"));
+    let listener = listen(&site, &["--warm-spares=1"]);
+    let zygote = Pid::from_raw(warmed(&site, &listener).try_into().unwrap()).unwrap();
+    kill_process(zygote, Signal::STOP).unwrap();
+    let answer = || get(&listener, "/").text();
+    std::thread::scope(|scope| {
+        // Its last spare may still take the first.
+        let asking = scope.spawn(|| [answer(), answer()]);
+        let told = listener.told("is stopped");
+        assert!(told.contains("runs cold: its zygote, process"), "{told}");
+        // While the other runs cold.
+        assert_eq!(answer(), "fine");
+        listener.told("did not answer a moment ago");
+        assert_eq!(asking.join().unwrap(), ["fine", "fine"]);
+    });
+    kill_process(zygote, Signal::CONT).unwrap();
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..20).map(|_| scope.spawn(answer)).collect();
+        for one in all {
+            assert_eq!(one.join().unwrap(), "fine");
+        }
+    });
+    listener.terminate();
+    let (_, text) = listener.end();
+    // What a child says of itself.
+    let asked_again = text
+        .lines()
+        .filter(|line| line.contains("runs cold: no spare"));
+    assert_eq!(asked_again.count(), 0, "{text}");
 }
 
 /// Wherever it is that one is missing: for the body, the pipes, the hand-over, or the child instead.

@@ -50,6 +50,20 @@ fn the_first_request_runs_cold_and_the_next_ones_are_warm() {
     );
 }
 
+/// There a line tells how long it takes, by a thread: a fork must not meet it.
+#[test]
+fn a_person_at_a_terminal_starts_one() {
+    let site = Site::with(&format!("import time\ntime.sleep(1.5)\n{}", telling("1")));
+    let words = format!("{} warm start app.py", crate::support::PROGRAM);
+    let run = site.command(&["-qec", &words, "/dev/null"]);
+    let done = run.program("script").variable("TERM", "xterm").done();
+    done.assert_exit(0);
+    let shown = String::from_utf8_lossy(&done.out).into_owned();
+    assert!(shown.contains("importing the application"), "{shown}");
+    assert!(shown.contains("imported in"), "{shown}");
+    assert_eq!(site.zygotes().len(), 1);
+}
+
 /// The web server sees the end of its request, and the zygote has nothing of it.
 #[test]
 fn a_zygote_holds_nothing_of_its_client() {

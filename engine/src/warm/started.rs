@@ -45,7 +45,7 @@ fn descendants() -> Vec<Process> {
             let Ok(descriptor) = pidfd_open(pid, PidfdFlags::empty()) else {
                 continue;
             };
-            let process = Process::other(pid, descriptor);
+            let process = Process::other(pid, descriptor, None);
             // If it still is its child, the descriptor is not that of another process with the same number.
             if !process.has_ended() && children(parent).contains(&pid) {
                 parents.push(pid);

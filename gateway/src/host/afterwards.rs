@@ -1,12 +1,13 @@
 //! A script whose client has its whole answer: what it still says, how long it may still work, and its end.
 
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::PollFlags;
+use wsgi_cgi_process::wait::Waiting;
 
 use super::child::{Child, in_background};
 use super::incoming::Incoming;
@@ -37,6 +38,16 @@ pub enum Output {
     Ended,
     /// The answer, and this many bytes more, if they count: a HEAD's may write a body.
     Open(Option<u64>),
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Event {
+    Output,
+    Errors,
+    /// The end of the process.
+    End,
+    Client,
 }
 
 /// What ended the wait for a script.
@@ -74,62 +85,61 @@ impl Afterwards {
         client: Option<BorrowedFd<'_>>,
         until: Option<Instant>,
     ) -> io::Result<Ended> {
-        let mut process: Option<OwnedFd> = None;
-        let (mut errors_end, mut has_ended) = (false, false);
+        let mut errors_end = false;
         loop {
-            if self.output == Output::Ended && (self.child.status_now().is_some() || has_ended) {
+            let has_ended = self.child.process().has_ended();
+            if has_ended && self.child.ends_response() && !wait::is_readable(&self.child.stdout) {
+                self.output_ends();
+            }
+            if has_ended && self.output == Output::Ended {
                 self.take_last_lines(errors_end);
                 return Ok(Ended::Script);
             }
-            if self.output == Output::Ended && process.is_none() {
-                process = Some(self.child.descriptor()?);
+            let deadline = [self.deadline, until].into_iter().flatten().min();
+            let mut waiting = Waiting::until(deadline);
+            if self.output != Output::Ended {
+                waiting = waiting.readable(Event::Output, &self.child.stdout);
             }
-            let output = self.child.stdout.as_fd();
-            let errors = self.child.stderr.as_fd();
-            // Its number is its own, and its group's, until it is asked for its status: that is at the end of the output.
-            let end = process.as_ref().map_or(output, AsFd::as_fd);
-            let mut polled = vec![PollFd::new(&end, PollFlags::IN)];
+            if !has_ended && (self.output == Output::Ended || self.child.ends_response()) {
+                waiting = waiting.process(Event::End, self.child.process());
+            }
             if !errors_end {
-                polled.push(PollFd::new(&errors, PollFlags::IN));
+                waiting = waiting.readable(Event::Errors, &self.child.stderr);
             }
             if let Some(client) = &client {
-                polled.push(PollFd::new(client, PollFlags::IN | PollFlags::RDHUP));
+                waiting = waiting.on(Event::Client, client, PollFlags::IN | PollFlags::RDHUP);
             }
-            let deadline = [self.deadline, until].into_iter().flatten().min();
-            wait::ready(&mut polled, deadline)?;
-            let mut found = polled.iter().map(|polled| !polled.revents().is_empty());
-            let has_end = found.next() == Some(true);
-            let has_errors = !errors_end && found.next() == Some(true);
-            let wants_something = found.next() == Some(true);
-            if has_errors {
+            let happened = waiting.wait()?;
+            let has = |event| happened.iter().any(|(happened, _)| *happened == event);
+            if has(Event::Errors) {
                 errors_end = !self.read_lines();
             }
-            match process {
-                Some(_) => has_ended = has_end,
-                None if has_end => self.read_output()?,
-                None => {}
+            if has(Event::Output) {
+                self.read_output()?;
             }
             let now = Instant::now();
             let is_over = |limit: Option<Instant>| limit.is_some_and(|limit| limit <= now);
             if is_over(self.deadline) {
                 return Ok(Ended::Deadline);
             }
-            if wants_something || is_over(until) {
+            if has(Event::Client) || is_over(until) {
                 return Ok(Ended::Wait);
             }
         }
     }
 
+    fn output_ends(&mut self) {
+        if let Output::Open(Some(excess @ 1..)) = self.output {
+            self.say(&format!(
+                "the body is {excess} bytes longer than its Content-Length: they were cut"
+            ));
+        }
+        self.output = Output::Ended;
+    }
+
     fn read_output(&mut self) -> io::Result<()> {
         match self.child.stdout.read(&mut [0; PIECE]) {
-            Ok(0) => {
-                if let Output::Open(Some(excess @ 1..)) = self.output {
-                    self.say(&format!(
-                        "the body is {excess} bytes longer than its Content-Length: they were cut"
-                    ));
-                }
-                self.output = Output::Ended;
-            }
+            Ok(0) => self.output_ends(),
             Ok(count) => {
                 if let Output::Open(Some(excess)) = &mut self.output {
                     *excess += count as u64;

@@ -5,23 +5,23 @@ use std::error::Error;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::process::{self, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{Pid, Signal, kill_process_group};
+use wsgi_cgi_process as process;
+use wsgi_cgi_process::time_limits::SCRIPT_GRACE;
 
-use super::script::Script;
+use super::script::{Author, Script};
 use super::slots::Slot;
 use crate::cgi::Variables;
 use crate::wait;
 
-/// How long a child that was told to end may take; one of ours needs up to two seconds to end its application.
-const GRACE: Duration = Duration::from_secs(3);
 /// Between the end of a response and the end of its process.
 const MOMENT: Duration = Duration::from_millis(50);
 /// The stack of a thread that waits for a script; a page of it is used.
@@ -29,19 +29,11 @@ const STACK: usize = 256 << 10;
 
 /// A process that was started elsewhere, and answers one request. It leads a process group.
 pub trait Process: Send {
-    /// Its number, which is its group's.
-    fn pid(&self) -> Pid;
-
-    /// A descriptor that can be read when it has ended (pidfd_open(2)).
-    fn descriptor(&self) -> BorrowedFd<'_>;
+    /// The process itself.
+    fn process(&self) -> &process::Process;
 
     /// How it ended; None if it has not, or nobody knows.
     fn status(&mut self) -> Option<ExitStatus>;
-
-    /// Signals its group.
-    fn signal(&self, signal: Signal) {
-        signal_group(self.pid(), self.descriptor(), signal);
-    }
 
     /// It has taken too long: what is to be done before it is told to end.
     fn is_late(&self) {}
@@ -52,21 +44,15 @@ pub trait Process: Send {
     }
 }
 
-/// Signals the group of a process that may have ended: its number is its own as long as its descriptor is not
-/// ready.
-pub fn signal_group(pid: Pid, process: impl AsFd, signal: Signal) {
-    if matches!(wait::readable(process, Some(Instant::now())), Ok(false)) {
-        let _ = kill_process_group(pid, signal);
-    }
-}
-
 /// The process groups that are running, to be ended with the listener; those that others started by their descriptors.
+/// Each leaves before it is reaped: its number is its own as long as it is here.
 #[derive(Default)]
 pub(super) struct Children(Mutex<HashMap<Pid, Option<OwnedFd>>>);
 
 /// A script that runs.
 pub struct Child {
     running: Running,
+    author: Author,
     group: Pid,
     /// Kept until the process is gone.
     slot: Slot,
@@ -78,7 +64,7 @@ pub struct Child {
 
 enum Running {
     /// A child of this process.
-    Own(process::Child),
+    Own(process::Process),
     /// Somebody else's.
     Other(Box<dyn Process>),
 }
@@ -92,7 +78,7 @@ impl Slot {
                 OsStr::from_bytes(value).to_owned(),
             )
         };
-        let mut process = Command::new(&script.program)
+        let mut started = Command::new(&script.program)
             .args(&script.arguments)
             .env_clear()
             .envs(script.environment.iter().map(|(name, value)| (name, value)))
@@ -103,13 +89,15 @@ impl Slot {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        let group = Pid::from_child(&process);
-        let (Some(stdout), Some(stderr)) = (process.stdout.take(), process.stderr.take()) else {
+        let group = Pid::from_child(&started);
+        let process = process::Process::child(group);
+        let (Some(stdout), Some(stderr)) = (started.stdout.take(), started.stderr.take()) else {
             return Err(io::Error::other("the child has no pipes"));
         };
         self.children().lock().insert(group, None);
         Ok(Child {
             running: Running::Own(process),
+            author: script.author,
             group,
             slot: self,
             stdout: OwnedFd::from(stdout).into(),
@@ -123,11 +111,15 @@ impl Slot {
         process: Box<dyn Process>,
         [stdout, stderr]: [OwnedFd; 2],
     ) -> io::Result<Child> {
-        let group = process.pid();
-        let descriptor = process.descriptor().try_clone_to_owned()?;
+        let group = process.process().pid();
+        let descriptor = process.process().descriptor();
+        let descriptor = descriptor
+            .ok_or(io::ErrorKind::Unsupported)?
+            .try_clone_to_owned()?;
         self.children().lock().insert(group, Some(descriptor));
         Ok(Child {
             running: Running::Other(process),
+            author: Author::Ourselves,
             group,
             slot: self,
             stdout: stdout.into(),
@@ -140,9 +132,12 @@ impl Children {
     /// Tells every one of them to end, or ends it.
     pub(super) fn signal_all(&self, signal: Signal) {
         for (group, process) in self.lock().iter() {
-            match process {
-                None => drop(kill_process_group(*group, signal)),
-                Some(process) => signal_group(*group, process, signal),
+            // Somebody else's is reaped by its parent, some time after its end.
+            if process
+                .as_ref()
+                .is_none_or(|process| !wait::is_readable(process))
+            {
+                let _ = kill_process_group(*group, signal);
             }
         }
     }
@@ -179,7 +174,7 @@ impl Child {
     /// How it ended, if it has.
     pub(super) fn status_now(&mut self) -> Option<ExitStatus> {
         match &mut self.running {
-            Running::Own(process) => process.try_wait().ok().flatten(),
+            Running::Own(process) => process.exit().and_then(process::Exit::status),
             Running::Other(process) => process.status(),
         }
     }
@@ -193,25 +188,25 @@ impl Child {
     }
 
     fn ends_until(&self, deadline: Instant) -> bool {
-        self.descriptor().is_ok_and(|process| {
-            matches!(wait::readable(process.as_fd(), Some(deadline)), Ok(true))
-        })
+        matches!(self.process().ends_by(Some(deadline)), Ok(true))
     }
 
-    /// A descriptor that can be read when it has ended.
-    pub(super) fn descriptor(&self) -> io::Result<OwnedFd> {
+    /// The process that the listener waits for.
+    pub(super) fn process(&self) -> &process::Process {
         match &self.running {
-            Running::Own(_) => Ok(pidfd_open(self.group, PidfdFlags::empty())?),
-            Running::Other(process) => process.descriptor().try_clone_to_owned(),
+            Running::Own(process) => process,
+            Running::Other(process) => process.process(),
         }
+    }
+
+    /// Whether its response ends with its process. What it has started may keep the output open.
+    pub(super) fn ends_response(&self) -> bool {
+        self.author == Author::Ourselves
     }
 
     /// Waits for its end.
     fn wait(&mut self) {
-        match &mut self.running {
-            Running::Own(process) => drop(process.wait()),
-            Running::Other(process) => drop(wait::readable(process.descriptor(), None)),
-        }
+        let _ = self.process().ends_by(None);
     }
 
     /// It has taken too long. A child of this process is simply ended.
@@ -225,7 +220,7 @@ impl Child {
     pub(super) fn end(self) {
         self.signal(Signal::TERM);
         in_background(self, |mut child| {
-            child.ends_until(Instant::now() + GRACE);
+            child.ends_until(Instant::now() + SCRIPT_GRACE);
             // What it has started does not outlive it: the group's number is ours until the child is reaped.
             child.signal(Signal::KILL);
             child.wait();
@@ -233,10 +228,7 @@ impl Child {
     }
 
     fn signal(&self, signal: Signal) {
-        match &self.running {
-            Running::Own(_) => drop(kill_process_group(self.group, signal)),
-            Running::Other(process) => process.signal(signal),
-        }
+        self.process().signal_group(signal);
     }
 }
 
@@ -267,5 +259,9 @@ impl Drop for Child {
             self.wait();
         }
         self.slot.children().lock().remove(&self.group);
+        // Last of all: from here on its number may be another process's.
+        if let Running::Own(process) = &mut self.running {
+            process.reap();
+        }
     }
 }

@@ -4,6 +4,8 @@ use std::io;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use wsgi_cgi_process::time_limits::FRONT_TIMEOUT_MARGIN;
+
 use super::Host;
 use super::afterwards::{Afterwards, Output};
 use super::body::{Body, Failed};
@@ -26,8 +28,6 @@ use crate::http::target::Target;
 
 /// More local redirects than this are a circle.
 const REDIRECTS: usize = 10;
-/// Our own child keeps the time limit itself, and shows where the application was; then it is our turn.
-const OWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A request that is being answered.
 pub struct Exchange<'a> {
@@ -172,7 +172,8 @@ impl Exchange<'_> {
             .start(&self.request, script, variables, body, slot);
         let mut child = started.map_err(|error| Cause::cannot_start(&script.program, &error))?;
         let grace = match script.author {
-            Author::Ourselves if child.is_own() => OWN_TIMEOUT,
+            // It keeps the time limit itself, and shows where the application was; then it is our turn.
+            Author::Ourselves if child.is_own() => FRONT_TIMEOUT_MARGIN,
             _ => Duration::ZERO,
         };
         let mut lines = ScriptLines::of(self.request.number);

@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use rustix::process::Signal;
+use wsgi_cgi_process::time_limits::SCRIPT_GRACE;
 
 use super::incoming::Incoming;
 use super::places::{BUSY, Places};
@@ -22,8 +23,6 @@ use crate::wait;
 
 /// A connection's stack; a page of it is used.
 const STACK: usize = 256 << 10;
-/// How long the children may take to end by themselves when the grace is over.
-const LAST_GRACE: Duration = Duration::from_secs(3);
 /// For the request of a client that is sent away.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How often the end of the last requests, or of a connection that gives up its place, is looked for.
@@ -139,10 +138,10 @@ fn finish(host: &Host, stop: &UnixStream, grace: Duration) {
     wait_while(&requests, stop, grace);
     host.slots.close();
     host.slots.children.signal_all(Signal::TERM);
-    wait_while(&requests, stop, LAST_GRACE);
+    wait_while(&requests, stop, SCRIPT_GRACE);
     host.slots.children.signal_all(Signal::KILL);
     // To be reaped.
-    wait_while(&children, stop, LAST_GRACE);
+    wait_while(&children, stop, SCRIPT_GRACE);
 }
 
 /// Until `stop` says so again, at the longest.

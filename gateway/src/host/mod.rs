@@ -31,7 +31,7 @@ use std::time::Duration;
 
 pub use rustix::process::{Pid, Signal};
 
-pub use self::child::{Child, Process, signal_group};
+pub use self::child::{Child, Process};
 pub use self::log::Entry;
 pub use self::program::Program;
 pub use self::reply::Reply;

@@ -81,7 +81,7 @@ impl Relay<'_> {
     }
 
     fn round(&mut self, waiting: &mut Waiting, piece: &mut [u8]) -> io::Result<Round> {
-        let (output, errors, client) = self.wait(waiting)?;
+        let (output, errors, client, end) = self.wait(waiting)?;
         let now = Instant::now();
         if client.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
             return Ok(Round::Over(Ended::ClientGone));
@@ -133,6 +133,10 @@ impl Relay<'_> {
                 Err(error) => return Err(error),
             }
         }
+        // Not even now: it may have written before it ended.
+        if !end.is_empty() && output.is_empty() && !wait::is_readable(&self.child.stdout) {
+            round = Round::OutputEnds;
+        }
         if self.reply.is_pending() {
             match self.reply.send_some(self.client) {
                 Err(_) => return Ok(Round::Over(Ended::ClientGone)),
@@ -149,7 +153,7 @@ impl Relay<'_> {
         self.reply.is_full() && self.host.slots.is_wanted()
     }
 
-    fn wait(&self, waiting: &Waiting) -> io::Result<(PollFlags, PollFlags, PollFlags)> {
+    fn wait(&self, waiting: &Waiting) -> io::Result<(PollFlags, PollFlags, PollFlags, PollFlags)> {
         let output = self.child.stdout.as_fd();
         let errors = self.child.stderr.as_fd();
         let mut interest = PollFlags::empty();
@@ -168,6 +172,9 @@ impl Relay<'_> {
         if !waiting.errors_end {
             polled.push(PollFd::new(&errors, PollFlags::IN));
         }
+        let end = self.child.process().descriptor();
+        let end = end.filter(|_| reads_output && self.child.ends_response());
+        polled.extend(end.as_ref().map(|end| PollFd::new(end, PollFlags::IN)));
         let deadline = [
             self.deadline,
             waiting
@@ -189,7 +196,8 @@ impl Relay<'_> {
         };
         let client = next(true);
         let output = next(reads_output);
-        Ok((output, next(!waiting.errors_end), client))
+        let errors = next(!waiting.errors_end);
+        Ok((output, errors, client, next(end.is_some())))
     }
 
     fn read_lines(&mut self, waiting: &mut Waiting, piece: &mut [u8]) {

@@ -47,8 +47,8 @@ impl Script {
 /// Who answers for what a script does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Author {
-    /// It was made for this host: an exit status other than 0 says that its response is not whole. It keeps the time
-    /// limit itself, and gets five seconds more.
+    /// It was made for this host: its end is that of its response, and an exit status other than 0 says that this is not
+    /// whole. It keeps the time limit itself, and gets five seconds more.
     Ourselves,
     /// Somebody else: an exit status may mean anything.
     Other,

@@ -18,7 +18,7 @@ use contract::report::{self, Failure};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::cgi::arguments::split_shebang_words;
-use crate::cgi::meta_variables::{CHECKED, MetaVariables, SERVE_CHILD};
+use crate::cgi::meta_variables::{ASKED, CHECKED, MetaVariables, SERVE_CHILD};
 use crate::cgi::script::ActionScript;
 use crate::cgi::script_name::{Handler, Rule, repair};
 use crate::cli::{self, Refusal};
@@ -135,6 +135,8 @@ struct Door {
     observed: Observed,
     /// Descriptor 2 was the client's, and leads to the error log or nowhere now.
     hides_complaints: bool,
+    /// A zygote has been asked for this request.
+    was_asked: bool,
 }
 
 /// Nanoseconds of the monotonic clock, which the engine reads, too.
@@ -156,6 +158,7 @@ impl Door {
             descriptors: Vec::new(),
             observed: Observed::No,
             hides_complaints: false,
+            was_asked: false,
         }
     }
 
@@ -204,7 +207,9 @@ impl Door {
         if is_checked {
             self.observed = Observed::Yes;
         }
-        let (typed, action) = match is_checked || kind == b"1" || !self.variables.is_cgi() {
+        self.was_asked = kind == ASKED.as_bytes();
+        let is_child = is_checked || self.was_asked || kind == b"1";
+        let (typed, action) = match is_child || !self.variables.is_cgi() {
             // They are the listener's, or a person's: a query adds nothing to them.
             true => {
                 let arguments = split_shebang_words(arguments, pragma::first_line);

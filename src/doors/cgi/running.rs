@@ -57,12 +57,12 @@ impl Door {
         if self.settings.warm.wanted == Warm::Wanted && self.observed == Observed::No {
             let here = env::current_dir()?;
             let seat = Seat::of(&request, &here);
-            let reason = match warm::serve(&request, &seat) {
-                Ok(Answered::Served(ended)) => return Ok(ended),
-                Ok(Answered::Cold(reason)) => reason,
-                Err(error) => return Err(error),
-            };
-            self.say(&format!("runs cold: {reason}"));
+            if !self.was_asked {
+                match warm::serve(&request, &seat)? {
+                    Answered::Served(ended) => return Ok(ended),
+                    Answered::Cold(reason) => self.say(&format!("runs cold: {reason}")),
+                }
+            }
             match warm::start(&request, &seat, When::Afterwards) {
                 Ok(text) => self.say(&format!("for the next request: {text}")),
                 Err(error) => self.say(&format!("no zygote can be started: {error}")),

@@ -13,6 +13,7 @@ use rustix::stdio;
 
 use crate::doors::template::Template;
 use crate::runner::Request;
+use crate::runner::warm::NoWorker;
 use crate::runner::warm::resident::{Begun, Resident, Taken};
 
 /// An application that can be asked.
@@ -106,8 +107,8 @@ impl Home {
                         drop(handed);
                         return work(&taken).map(Ok);
                     }
-                    Ok(Err(reason)) => {
-                        let failure = Failure::new(Code::NOT_TAKEN, reason);
+                    Ok(Err(no_worker)) => {
+                        let failure = Failure::new(Code::NOT_TAKEN, no_worker.reason);
                         report::tell_line(&format!("{failure}\n"), None);
                     }
                 }
@@ -127,7 +128,7 @@ impl Home {
                 drop(handed);
                 work(&taken).map(Ok)
             }
-            Err(reason) => Ok(Err(system(reason))),
+            Err(no_worker) => Ok(Err(system(no_worker.reason))),
         }
     }
 
@@ -136,7 +137,7 @@ impl Home {
         resident: &'a Resident,
         request: &Request,
         (body, stdout): &(OwnedFd, OwnedFd),
-    ) -> io::Result<Result<Taken<'a>, String>> {
+    ) -> io::Result<Result<Taken<'a>, NoWorker>> {
         let stderr = stdio::stderr();
         let streams = [body.as_fd(), stdout.as_fd(), stderr.as_fd()];
         resident.offer(request, &self.template.streams(streams))

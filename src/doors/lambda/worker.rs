@@ -1,7 +1,6 @@
 //! A worker's response, read to its end, or to the end of its time.
 
 use std::io::{self, PipeReader, Read};
-use std::os::fd::AsFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,15 +9,17 @@ use contract::handover::Ending;
 use contract::outcome::Outcome;
 use contract::progress::State;
 use contract::report::Failure;
-use rustix::event::{PollFd, PollFlags};
-use rustix::process::{Signal, pidfd_send_signal};
+use rustix::process::Signal;
+use wsgi_cgi_process::Exit;
+use wsgi_cgi_process::time_limits::APPLICATION_GRACE;
+use wsgi_cgi_process::wait::Waiting;
 
 use crate::cgi::response::{CgiResponse, parse};
 use crate::runner::parent::died;
 use crate::runner::warm::resident::Taken;
 use crate::wait;
 
-/// For a stack on stderr, and for a word that follows a response.
+/// For a stack on stderr.
 const MOMENT: Duration = Duration::from_millis(200);
 
 /// Read at once; on the stack, which costs less than the heap at each event.
@@ -113,7 +114,7 @@ pub fn read(
             Ok(count) => {
                 let taking = take(piece.get(..count).unwrap_or_default());
                 // Nobody reads what it would still write.
-                wanted = taking.inspect_err(|_| taken.signal(Signal::TERM))?;
+                wanted = taking.inspect_err(|_| taken.process().signal_group(Signal::TERM))?;
                 if wanted == Wanted::Nothing {
                     *output = None;
                 }
@@ -124,17 +125,22 @@ pub fn read(
         Ok(())
     };
     let mut output = Some(stdout);
+    // An application may close what is not its own: then only its process tells of its end.
+    let mut is_open = true;
     let ended = loop {
-        match wait_for(taken, output.as_ref(), deadline)? {
+        match wait_for(taken, output.as_ref(), is_open, deadline)? {
             Some(Ready::Output) => read_piece(&mut output)?,
-            Some(Ready::Word) => break word(taken, told),
+            // First what it has to say: it may have died right afterwards.
+            Some(ready) => match word(taken, is_open, told) {
+                Some(ended) => break ended,
+                None if ready == Ready::Word => is_open = false,
+                None => break Ended::Dead(death(taken)?),
+            },
             None => return Ok(Ended::Dead(end_late(taken))),
         }
     };
     // What was written before that word is there by now.
-    while output.is_some()
-        && let Some(Ready::Output) = poll(taken, output.as_ref(), Some(Instant::now()))?
-    {
+    while output.is_some() && output.as_ref().is_some_and(wait::is_readable) {
         read_piece(&mut output)?;
     }
     Ok(match ended {
@@ -143,74 +149,70 @@ pub fn read(
     })
 }
 
-/// What the process says of its request, or why it says nothing.
-fn word(taken: &Taken<'_>, told: &mut Option<Failure>) -> Ended {
-    match Ending::read(&mut taken.control()) {
-        Ok(ending) => {
-            *told = ending.failure;
-            match ending.outcome {
-                Outcome::Complete => Ended::Complete,
-                _ => Ended::Cut,
-            }
-        }
-        Err(_) => {
-            let death = taken.death(Instant::now() + MOMENT);
-            Ended::Dead(died(death, State::Running, "its process"))
-        }
+/// What the process says of its request, if it says something.
+fn word(taken: &Taken<'_>, is_open: bool, told: &mut Option<Failure>) -> Option<Ended> {
+    let mut control = taken.control();
+    if !is_open || !wait::is_readable(control) {
+        return None;
     }
+    let ending = Ending::read(&mut control).ok()?;
+    *told = ending.failure;
+    Some(match ending.outcome {
+        Outcome::Complete => Ended::Complete,
+        _ => Ended::Cut,
+    })
 }
 
-/// What there is to read.
+/// Why it says nothing.
+fn death(taken: &Taken<'_>) -> io::Result<Failure> {
+    let limit = Instant::now() + APPLICATION_GRACE;
+    let exit = taken.process().exit_by(limit)?;
+    let exit = exit.unwrap_or(Exit::Unknown);
+    Ok(died(exit, State::Running, "its process"))
+}
+
+/// What has happened; the first of them counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Ready {
     Output,
     Word,
+    End,
 }
 
-/// Waits for output, and for the word. The one process that serves all events answers many of them in less time than
-/// it would take to fall asleep and to wake up.
+/// Waits for output, for the word, and for the end. The one process that serves all events answers many of them in
+/// less time than it would take to fall asleep and to wake up.
 fn wait_for(
     taken: &Taken<'_>,
     output: Option<&PipeReader>,
+    is_open: bool,
     deadline: Option<Instant>,
 ) -> io::Result<Option<Ready>> {
+    let wait = |deadline| {
+        let happened = Waiting::until(deadline)
+            .readable_if_any(Ready::Output, output)
+            .readable_if_any(Ready::Word, is_open.then(|| taken.control()))
+            .process(Ready::End, taken.process())
+            .wait();
+        happened.map(|happened| happened.first().map(|(ready, _)| *ready))
+    };
     if matches!(taken, Taken::Same(_)) {
         let until = Instant::now() + SOON;
         while Instant::now() < until {
-            let ready = poll(taken, output, Some(Instant::now()))?;
+            let ready = wait(Some(Instant::now()))?;
             if ready.is_some() {
                 return Ok(ready);
             }
             thread::yield_now();
         }
     }
-    poll(taken, output, deadline)
-}
-
-fn poll(
-    taken: &Taken<'_>,
-    output: Option<&PipeReader>,
-    deadline: Option<Instant>,
-) -> io::Result<Option<Ready>> {
-    let word = taken.control().as_fd();
-    let mut polled = vec![PollFd::new(&word, PollFlags::IN)];
-    polled.extend(output.map(|output| PollFd::new(output, PollFlags::IN)));
-    if !wait::ready(&mut polled, deadline)? {
-        return Ok(None);
-    }
-    let has_output = polled
-        .get(1)
-        .is_some_and(|output| !output.revents().is_empty());
-    Ok(Some(if has_output {
-        Ready::Output
-    } else {
-        Ready::Word
-    }))
+    wait(deadline)
 }
 
 /// Lets it show where it is (faulthandler), and ends it.
 fn end_late(taken: &Taken<'_>) -> Failure {
-    let _ = pidfd_send_signal(taken.process(), Signal::ABORT);
-    let _ = wait::readable(taken.process(), Some(Instant::now() + MOMENT));
-    taken.signal(Signal::KILL);
+    let process = taken.process();
+    process.signal(Signal::ABORT);
+    let _ = process.ends_by(Some(Instant::now() + MOMENT));
+    process.signal_group(Signal::KILL);
     Failure::new(Code::TIMED_OUT, "")
 }

@@ -10,12 +10,16 @@ use std::{env, os::unix::process::ExitStatusExt};
 
 use contract::handover::variable;
 use contract::outcome::Outcome;
+use rustix::process::Pid;
+use wsgi_cgi_process::Process;
+use wsgi_cgi_process::wait::Waiting;
 
 use super::asked::Request;
 use crate::cgi::meta_variables::SERVE_CHILD;
 use crate::cgi::response::{self, CgiResponse, Head};
 use crate::doors::is_own_file;
 use crate::runner::warm::of_deployment;
+use crate::wait;
 
 /// A process that answers.
 pub struct Running {
@@ -113,7 +117,16 @@ impl Running {
         let mut head = None;
         let mut to_head = None;
         let mut piece = vec![0; 64 << 10];
+        // The process ends its response with itself. What it has started may keep the pipe open.
+        let process = Process::child(Pid::from_child(&self.child));
         loop {
+            Waiting::until(None)
+                .readable((), &self.stdout)
+                .process((), &process)
+                .wait()?;
+            if !wait::is_readable(&self.stdout) {
+                break;
+            }
             let count = match self.stdout.read(&mut piece) {
                 Ok(0) => break,
                 Ok(count) => count,

@@ -6,28 +6,48 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use contract::handover::Ending;
 use contract::outcome::Outcome;
 use contract::progress::State;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, Signal, pidfd_send_signal};
-use wsgi_cgi_gateway::host::{Child, Process, Script, Slot};
-use wsgi_cgi_process::Exit;
+use rustix::process::Signal;
+use wsgi_cgi_gateway::host::{self, Child, Script, Slot};
+use wsgi_cgi_process::time_limits::{APPLICATION_GRACE, ZYGOTE_REST};
+use wsgi_cgi_process::{Exit, Process};
 
 use crate::doors::cgi;
 use crate::gateway::Variables;
-use crate::runner::parent;
-use crate::runner::warm::{Handed, Seat, Streams, offer, open_folder};
+use crate::runner::parent::{self, Handed};
+use crate::runner::warm::{Seat, Streams, offer, open_folder};
 use crate::wait;
 
-/// How long a worker that shows where it is may take.
-const GRACE: Duration = Duration::from_secs(3);
-/// Between the end of a worker and its zygote's word on it.
-const MOMENT: Duration = Duration::from_millis(50);
+/// Until when a zygote that has not answered is not asked again.
+#[derive(Default)]
+pub struct ZygoteRest(Mutex<Option<Instant>>);
+
+/// Why a child must be started.
+pub struct Cold {
+    /// For a person.
+    pub reason: String,
+    /// The child need not ask the zygote again.
+    pub was_asked: bool,
+}
+
+impl ZygoteRest {
+    fn is_over(&self) -> bool {
+        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_none_or(|until| until <= Instant::now())
+    }
+
+    fn begin(&self) {
+        let until = Instant::now() + ZYGOTE_REST;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+    }
+}
 
 /// A worker that has taken the request; or the slot again, and why a child must be started. That one will start a
 /// zygote, or say what is wrong.
@@ -37,7 +57,16 @@ pub fn hand_over(
     variables: &Variables,
     stdin: BorrowedFd<'_>,
     slot: Slot,
-) -> io::Result<Result<Child, (Slot, String)>> {
+    rest: &ZygoteRest,
+) -> io::Result<Result<Child, (Slot, Cold)>> {
+    let cold = |reason: &str, was_asked| Cold {
+        reason: reason.to_owned(),
+        was_asked,
+    };
+    if !rest.is_over() {
+        let reason = "its zygote did not answer a moment ago";
+        return Ok(Err((slot, cold(reason, true))));
+    }
     // As the child would have it.
     let mut environment: BTreeMap<OsString, OsString> =
         script.environment.iter().cloned().collect();
@@ -48,14 +77,12 @@ pub fn hand_over(
             .map(|(name, value)| (text(name), text(value))),
     );
     let Ok(request) = cgi::request(script.arguments.clone(), environment) else {
-        return Ok(Err((slot, "the request cannot be prepared".to_owned())));
+        return Ok(Err((slot, cold("the request cannot be prepared", false))));
     };
     if request.record.is_some() {
         // It keeps the request's body, and writes the file.
-        return Ok(Err((
-            slot,
-            "--record wants a process for each request".to_owned(),
-        )));
+        let reason = "--record wants a process for each request";
+        return Ok(Err((slot, cold(reason, false))));
     }
     let seat = Seat::of(&request, &script.directory);
     let folder = request.chdir.as_deref().unwrap_or(&script.directory);
@@ -76,7 +103,12 @@ pub fn hand_over(
             };
             Ok(slot.adopt(Box::new(worker), outputs)?)
         }
-        Err(reason) => Err((slot, reason)),
+        Err(no_worker) => {
+            if no_worker.is_silent {
+                rest.begin();
+            }
+            Err((slot, cold(&no_worker.reason, true)))
+        }
     })
 }
 
@@ -91,46 +123,37 @@ struct Worker {
 enum Report {
     /// By its own word.
     Ended(Outcome),
-    /// By its zygote's, if that could say it.
-    Died(Option<Exit>),
+    /// By its zygote's.
+    Died(Exit),
 }
 
-impl Process for Worker {
-    fn pid(&self) -> Pid {
-        self.handed.worker.pid()
-    }
-
-    fn descriptor(&self) -> BorrowedFd<'_> {
-        self.handed.worker.process()
+impl host::Process for Worker {
+    fn process(&self) -> &Process {
+        &self.handed.process
     }
 
     fn status(&mut self) -> Option<ExitStatus> {
-        let exited = |code: u8| ExitStatus::from_raw(i32::from(code) << 8);
         match self.report()? {
             // As the program itself would end.
-            Report::Ended(outcome) => Some(exited(outcome.exit_status())),
-            Report::Died(Some(Exit::Exited(code))) => Some(exited(code)),
-            Report::Died(Some(Exit::Signalled(number))) => {
-                Some(ExitStatus::from_raw(number.into()))
-            }
-            Report::Died(Some(Exit::Unknown) | None) => None,
+            Report::Ended(outcome) => Exit::Exited(outcome.exit_status()).status(),
+            Report::Died(exit) => exit.status(),
         }
     }
 
     /// It shows where it is, on stderr, and ends (faulthandler). A process of our own keeps its limit itself, and does
     /// the same.
     fn is_late(&self) {
-        if pidfd_send_signal(self.descriptor(), Signal::ABORT).is_ok() {
-            self.ends_until(Instant::now() + GRACE);
-        }
+        let process = self.process();
+        process.signal(Signal::ABORT);
+        let _ = process.ends_by(Some(Instant::now() + APPLICATION_GRACE));
     }
 
     /// Nobody else can answer for it.
     fn failure(&mut self) -> Option<Box<dyn Error + Send + Sync>> {
         match self.report()? {
             Report::Ended(_) => None,
-            Report::Died(death) => {
-                let failure = parent::died(death, State::Running, "its zygote");
+            Report::Died(exit) => {
+                let failure = parent::died(exit, State::Running, "its zygote");
                 Some(Box::new(failure))
             }
         }
@@ -140,27 +163,23 @@ impl Process for Worker {
 impl Worker {
     /// How it ended, if it has.
     fn report(&mut self) -> Option<Report> {
-        let has_ended = self.ends_until(Instant::now());
+        let Handed {
+            control, process, ..
+        } = &self.handed;
+        let has_ended = process.has_ended();
         if self.report.is_none() {
-            let now = Some(Instant::now());
-            let control = &mut self.handed.control;
             // Its own word comes first: it may have ended right afterwards.
-            let told = matches!(wait::readable(&*control, now), Ok(true))
-                .then(|| Ending::read(control).ok())
-                .flatten();
-            self.report = match told {
+            let told = wait::is_readable(control).then(|| Ending::read(&mut &*control).ok());
+            self.report = match told.flatten() {
                 Some(ending) => Some(Report::Ended(ending.outcome)),
                 None if has_ended => {
-                    let death = self.handed.worker.death(Instant::now() + MOMENT);
-                    Some(Report::Died(death))
+                    let exit = process.exit_by(Instant::now() + APPLICATION_GRACE);
+                    let exit = exit.ok().flatten().unwrap_or(Exit::Unknown);
+                    Some(Report::Died(exit))
                 }
                 None => None,
             };
         }
         self.report
-    }
-
-    fn ends_until(&self, deadline: Instant) -> bool {
-        matches!(wait::readable(self.descriptor(), Some(deadline)), Ok(true))
     }
 }

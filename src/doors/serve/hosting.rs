@@ -16,6 +16,7 @@ use super::folder::Named;
 use super::handover::hand_over;
 use super::site::Site;
 use super::{health, static_reply};
+use crate::cgi::meta_variables::{ASKED, SERVE_CHILD};
 use crate::cgi::response::Head;
 use crate::gateway::{Address, Place, Variables};
 use crate::http::{Fields, Refusal};
@@ -71,14 +72,18 @@ impl host::Site for Site {
         body: OwnedFd,
         mut slot: Slot,
     ) -> io::Result<Child> {
-        let script = self.prepared(script, self.detail(request));
+        let mut script = self.prepared(script, self.detail(request));
         if self.warm == Warm::Wanted {
-            match hand_over(&script, self.umask, variables, body.as_fd(), slot)? {
+            let rest = &self.zygote_rest;
+            match hand_over(&script, self.umask, variables, body.as_fd(), slot, rest)? {
                 Ok(worker) => return Ok(worker),
-                Err((returned, reason)) => {
+                Err((returned, cold)) => {
                     slot = returned;
+                    if cold.was_asked {
+                        script.environment.push((SERVE_CHILD.into(), ASKED.into()));
+                    }
                     if self.verbosity == Verbosity::Verbose {
-                        let reason = reason.replace('\n', "; ");
+                        let reason = cold.reason.replace('\n', "; ");
                         self.host_says(request.number, &format!("runs cold: {reason}"));
                     }
                 }

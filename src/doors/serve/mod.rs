@@ -33,6 +33,7 @@ use wsgi_cgi_gateway::host::{Author, Host, Limits, Script, Socket};
 
 use self::access_log::AccessLog;
 use self::folder::Folder;
+use self::handover::ZygoteRest;
 use self::site::{Content, Debug, Site};
 use self::static_files::Mount;
 use crate::cgi::meta_variables::{MetaVariables, SERVE_CHILD};
@@ -156,6 +157,7 @@ fn site(plan: &ServePlan, typed: Typed, here: &Path) -> Result<(Site, String), F
         },
         verbosity: plan.settings.verbosity,
         umask: warm::mask(),
+        zygote_rest: ZygoteRest::default(),
         log: AccessLog::new(plan.log_format),
     };
     Ok((site, described))

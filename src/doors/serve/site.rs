@@ -7,6 +7,7 @@ use wsgi_cgi_gateway::host::Script;
 
 use super::access_log::AccessLog;
 use super::folder::{Folder, Named};
+use super::handover::ZygoteRest;
 use super::platform;
 use super::static_files::Mount;
 use crate::gateway::{Address, Endpoints, Place};
@@ -32,6 +33,8 @@ pub struct Site {
     pub verbosity: Verbosity,
     /// The file mode creation mask, for workers.
     pub umask: u32,
+    /// Whether the application's zygote is asked.
+    pub zygote_rest: ZygoteRest,
     /// Where requests are told.
     pub log: AccessLog,
 }

@@ -1,16 +1,18 @@
 //! A process that reads a CGI response and writes its body, which is all that the classic watchdog can pass on.
 
-use std::io::{self, PipeReader, Read, Write};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 
 use contract::codes::Code;
 use contract::outcome::Outcome;
 use contract::report::{self, Failure};
-use rustix::process::{Pid, WaitOptions, waitpid};
 use rustix::stdio;
+use wsgi_cgi_process::wait::Waiting;
+use wsgi_cgi_process::{Exit, Process};
 
 use crate::cgi::response::{self, CgiResponse};
 use crate::runner::fork::{Side, fork, leave};
 use crate::runner::signals;
+use crate::wait;
 
 /// Fields without which a page is another one.
 const MISSED: [&str; 5] = [
@@ -22,45 +24,59 @@ const MISSED: [&str; 5] = [
 ];
 
 /// Stands between descriptor 1 of this process and where it led.
-pub struct Filter(Pid);
+pub struct Filter {
+    process: Process,
+    /// Its end says that the response is whole: what the application has started may keep the pipe open.
+    is_open: PipeWriter,
+}
 
 impl Filter {
     /// From here on, what is written to descriptor 1 is a CGI response.
     pub fn start() -> io::Result<Self> {
         let (reads, writes) = io::pipe()?;
+        let (is_over, is_open) = io::pipe()?;
         match fork()? {
             Side::Child => {
-                drop(writes);
+                drop((writes, is_open));
                 // It ends with its input, and not before.
                 let _signals = signals::listen();
-                let outcome = pass_on(reads).unwrap_or(Outcome::ApplicationFailed);
+                let outcome = pass_on(reads, &is_over).unwrap_or(Outcome::ApplicationFailed);
                 leave(outcome.exit_status());
             }
             Side::Parent(child) => {
                 stdio::dup2_stdout(writes)?;
-                Ok(Self(child))
+                let process = Process::child(child);
+                Ok(Self { process, is_open })
             }
         }
     }
 
     /// Waits until everything is passed on; what the response said of itself is its outcome.
-    pub fn finish(self) -> io::Result<Outcome> {
+    pub fn finish(mut self) -> io::Result<Outcome> {
         let nothing = std::fs::File::options().write(true).open("/dev/null")?;
         stdio::dup2_stdout(nothing)?;
-        let ended = waitpid(Some(self.0), WaitOptions::empty())?;
-        Ok(match ended.and_then(|(_, status)| status.exit_status()) {
-            Some(0) => Outcome::Complete,
+        drop(self.is_open);
+        self.process.ends_by(None)?;
+        Ok(match self.process.reap() {
+            Some(Exit::Exited(0)) => Outcome::Complete,
             _ => Outcome::ApplicationFailed,
         })
     }
 }
 
-fn pass_on(mut reads: PipeReader) -> io::Result<Outcome> {
+fn pass_on(mut reads: PipeReader, is_over: &PipeReader) -> io::Result<Outcome> {
     let mut out = io::stdout().lock();
     let mut begun = Vec::new();
     let mut piece = vec![0; 64 << 10];
     let mut outcome = None;
     loop {
+        Waiting::until(None)
+            .readable((), &reads)
+            .readable((), is_over)
+            .wait()?;
+        if !wait::is_readable(&reads) {
+            break;
+        }
         let count = match reads.read(&mut piece) {
             Ok(0) => break,
             Ok(count) => count,

@@ -5,11 +5,12 @@ pub mod place;
 pub mod resident;
 mod start;
 
+use std::fs;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use contract::passing;
 use contract::progress::{Progress, State};
@@ -20,16 +21,15 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_peercred};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::{Pid, geteuid, umask};
 use rustix::stdio;
+use wsgi_cgi_process::Process;
+use wsgi_cgi_process::time_limits::{HANDOVER, HANDOVER_IF_BUSY};
 
 pub use self::identity::{Identity, is_of_request, of_deployment};
 pub use self::start::{When, is_vacant, refused_accept, start};
 
-use super::parent::{Ended, Parent, Worker};
+use super::parent::{Ended, Handed, Parent, REPORT_LIMIT};
 use super::{Request, limits, signals};
 use crate::wait;
-
-/// No spare for so long: the request runs cold.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where the zygote of an application is.
 pub struct Seat {
@@ -47,14 +47,12 @@ pub enum Answered {
     Cold(String),
 }
 
-/// A worker that has a request, or is about to.
-pub struct Handed {
-    /// Its end of the handover.
-    pub control: UnixStream,
-    /// How far it got.
-    pub progress: Progress,
-    /// The process.
-    pub worker: Worker,
+/// Why no worker has a request.
+pub struct NoWorker {
+    /// For a person.
+    pub reason: String,
+    /// There is a zygote, and it does not answer: the next request would wait in vain, too.
+    pub is_silent: bool,
 }
 
 /// What is handed over beside the request itself.
@@ -89,10 +87,9 @@ pub fn serve(request: &Request, seat: &Seat) -> io::Result<Answered> {
     let signals = signals::listen()?;
     let handed = match hand_over(request, seat)? {
         Ok(handed) => handed,
-        Err(reason) => return Ok(Answered::Cold(reason)),
+        Err(no_worker) => return Ok(Answered::Cold(no_worker.reason)),
     };
-    let parent = Parent::of_worker(handed, signals);
-    let ended = parent.wait_and_conclude(deadline, request)?;
+    let ended = Parent::of(handed, signals).wait_and_conclude(deadline, request)?;
     Ok(match ended {
         // It died before it began: nobody has done anything for this request.
         Ended {
@@ -105,10 +102,10 @@ pub fn serve(request: &Request, seat: &Seat) -> io::Result<Answered> {
 }
 
 /// This process's descriptors and folder. An error is one after which the request may have been taken.
-fn hand_over(request: &Request, seat: &Seat) -> io::Result<Result<Handed, String>> {
+fn hand_over(request: &Request, seat: &Seat) -> io::Result<Result<Handed, NoWorker>> {
     let folder = match open_folder(request.chdir.as_deref().unwrap_or(Path::new("."))) {
         Ok(folder) => folder,
-        Err(error) => return Ok(Err(error.to_string())),
+        Err(error) => return Ok(Err(NoWorker::because(error.to_string()))),
     };
     let (stdin, stdout, stderr) = (stdio::stdin(), stdio::stdout(), stdio::stderr());
     let streams = Streams {
@@ -125,23 +122,37 @@ pub fn open_folder(path: &Path) -> io::Result<OwnedFd> {
     Ok(open(path, flags, Mode::empty())?)
 }
 
-/// This process's file mode creation mask. It can only be read by setting it: there must be no other thread.
+/// This process's file mode creation mask. Without /proc it can only be read by setting it: then there must be no other
+/// thread.
 pub fn mask() -> u32 {
-    let mask = umask(Mode::empty());
-    umask(mask);
-    mask.as_raw_mode()
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let shown = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    let shown = shown.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok());
+    shown.unwrap_or_else(|| {
+        let mask = umask(Mode::empty());
+        umask(mask);
+        mask.as_raw_mode()
+    })
 }
 
-/// Offers a request to whoever waits first; gives the worker, or why there is none.
+/// Offers a request to whoever waits first; gives the worker, or why there is none. An error is one after which the
+/// request may have been taken.
 pub fn offer(
     request: &Request,
     seat: &Seat,
     streams: &Streams<'_>,
-) -> io::Result<Result<Handed, String>> {
-    let reached = reach(seat).and_then(|control| Ok((control, Progress::offered()?)));
-    let (control, mut progress) = match reached {
-        Ok(reached) => reached,
-        Err(error) => return Ok(Err(format!("no zygote: {error}"))),
+) -> io::Result<Result<Handed, NoWorker>> {
+    let reached =
+        Contact::make(seat).map_err(|error| NoWorker::because(format!("no zygote: {error}")));
+    let greeted = reached.and_then(|contact| {
+        // Descriptors on their way to nobody would stay open: the web server would wait for them.
+        contact.wait()?;
+        (&contact.socket).read_exact(&mut [0])?;
+        Ok((contact, Progress::offered()?))
+    });
+    let (contact, mut progress) = match greeted {
+        Ok(greeted) => greeted,
+        Err(no_worker) => return Ok(Err(no_worker)),
     };
     let offer = Offer {
         identity: seat.identity.bytes.clone(),
@@ -151,63 +162,149 @@ pub fn offer(
     };
     let [stdin, stdout, stderr] = streams.streams;
     let passed = [stdin, stdout, stderr, progress.counter(), streams.folder];
-    let sent = passing::send(&control, &passed, &offer.encode());
-    let answered = sent.and_then(|()| answer(&control));
-    let answered = match answered {
-        Ok(answered) => Ok(answered),
-        Err(error) if progress.withdraw() => Err(format!("no spare took the request: {error}")),
+    let sent = passing::send(&contact.socket, &passed, &offer.encode());
+    let answered = sent.map_err(NoWorker::from).and_then(|()| {
+        contact.wait()?;
+        Ok(answer(&contact.socket)?)
+    });
+    let (answer, passed) = match answered {
+        Ok(answered) => answered,
+        Err(no_worker) if progress.withdraw() => return Ok(Err(no_worker)),
         // It was taken in this very moment, and has been answered before.
-        Err(_) => Ok(answer(&control)?),
+        Err(_) => answer(&contact.socket)?,
     };
-    Ok(match answered {
-        Ok((Answer::Accepted(pid), passed)) => {
+    match answer {
+        Answer::Accepted(pid) => {
             // The kernel passes on as many as there is room for.
             let [process, status] = <[OwnedFd; 2]>::try_from(passed).map_err(|_| Errno::MFILE)?;
             let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
             let pid = pid.ok_or(io::ErrorKind::InvalidData)?;
-            Ok(Handed {
-                control,
+            Ok(Ok(Handed {
+                control: contact.socket,
                 progress,
-                worker: Worker::new(pid, process, status),
-            })
+                process: Process::other(pid, process, Some(status)),
+            }))
         }
-        Ok((Answer::Declined(reason), _)) => Err(reason),
-        Err(reason) => Err(reason),
-    })
-}
-
-/// Connects to a zygote that is this user's.
-fn reach(seat: &Seat) -> io::Result<UnixStream> {
-    if let Some(parent) = seat.folder.parent() {
-        place::check(parent)?;
-    }
-    let address = SocketAddrUnix::new(seat.folder.join(REQUESTS))?;
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    match connect(&socket, &address) {
-        Err(Errno::AGAIN) => return Err(io::Error::other("too many requests wait for it")),
-        connected => connected?,
-    }
-    if socket_peercred(&socket)?.uid != geteuid() {
-        return Err(io::Error::other("it belongs to somebody else"));
-    }
-    let mut socket = UnixStream::from(socket);
-    socket.set_nonblocking(false)?;
-    set_socket_timeout(&socket, Timeout::Send, Some(PATIENCE))?;
-    set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
-    // Descriptors on their way to nobody would stay open: the web server would wait for them.
-    match socket.read_exact(&mut [0]) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            Err(io::Error::other("no spare took the request"))
-        }
-        greeted => greeted.map(|()| socket),
+        Answer::Declined(reason) => Ok(Err(NoWorker::because(reason))),
     }
 }
 
 fn answer(control: &UnixStream) -> io::Result<(Answer, Vec<OwnedFd>)> {
-    if !wait::readable(control, Some(Instant::now() + PATIENCE))? {
-        return Err(io::ErrorKind::TimedOut.into());
-    }
     let (passed, mut message) = passing::receive(control, Answer::ACCEPTANCE)?;
     Ok((Answer::read(&mut message)?, passed))
+}
+
+/// A request's connection to a zygote, whose spares take it up.
+struct Contact {
+    socket: UnixStream,
+    zygote: Pid,
+    since: Instant,
+}
+
+impl Contact {
+    /// Connects to a zygote that is this user's.
+    fn make(seat: &Seat) -> io::Result<Self> {
+        let since = Instant::now();
+        if let Some(parent) = seat.folder.parent() {
+            place::check(parent)?;
+        }
+        let address = SocketAddrUnix::new(seat.folder.join(REQUESTS))?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        match connect(&socket, &address) {
+            Err(Errno::AGAIN) => return Err(io::Error::other("too many requests wait for it")),
+            connected => connected?,
+        }
+        let peer = socket_peercred(&socket)?;
+        if peer.uid != geteuid() {
+            return Err(io::Error::other("it belongs to somebody else"));
+        }
+        let socket = UnixStream::from(socket);
+        socket.set_nonblocking(false)?;
+        set_socket_timeout(&socket, Timeout::Send, Some(HANDOVER))?;
+        set_socket_timeout(&socket, Timeout::Recv, Some(REPORT_LIMIT))?;
+        Ok(Self {
+            socket,
+            zygote: peer.pid,
+            since,
+        })
+    }
+
+    /// Waits until there is something to read. On a busy machine a zygote that runs gets longer: if every request ran
+    /// cold instead, it would stay busy.
+    fn wait(&self) -> Result<(), NoWorker> {
+        let is_there = |limit| wait::readable(&self.socket, Some(self.since + limit));
+        if is_there(HANDOVER)? {
+            return Ok(());
+        }
+        let reason = match is_stopped(self.zygote) {
+            true => format!("its zygote, process {}, is stopped", self.zygote),
+            false if is_there(HANDOVER_IF_BUSY)? => return Ok(()),
+            false => "no spare took the request in time".to_owned(),
+        };
+        Err(NoWorker {
+            reason,
+            is_silent: true,
+        })
+    }
+}
+
+/// Whether a process does not run, as far as /proc says so: it is stopped, traced, or dead (proc_pid_stat(5)).
+fn is_stopped(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").map(|(_, behind)| behind);
+    state.is_some_and(|state| state.starts_with(['T', 't', 'Z', 'X']))
+}
+
+impl NoWorker {
+    fn because(reason: String) -> Self {
+        Self {
+            reason,
+            is_silent: false,
+        }
+    }
+}
+
+impl From<io::Error> for NoWorker {
+    fn from(error: io::Error) -> Self {
+        Self::because(format!("no spare took the request: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn the_mask_is_read_without_setting_it() {
+        let shell = Command::new("/bin/sh")
+            .args(["-c", "umask"])
+            .output()
+            .unwrap();
+        let shown = String::from_utf8(shell.stdout).unwrap();
+        assert_eq!(mask(), u32::from_str_radix(shown.trim(), 8).unwrap());
+    }
+
+    #[test]
+    fn a_process_that_is_stopped_or_dead_is_known_by_its_state() {
+        let mut child = Command::new("sleep")
+            .arg("600")
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let process = Process::child(Pid::from_child(&child));
+        assert!(!is_stopped(process.pid()));
+        process.signal(rustix::process::Signal::STOP);
+        let deadline = Instant::now() + std::time::Duration::from_secs(20);
+        while !is_stopped(process.pid()) {
+            assert!(Instant::now() < deadline, "it is not stopped");
+        }
+        process.signal(rustix::process::Signal::KILL);
+        assert!(process.ends_by(Some(deadline)).unwrap());
+        // It has ended, and nobody has waited for it.
+        assert!(is_stopped(process.pid()));
+        child.wait().unwrap();
+    }
 }

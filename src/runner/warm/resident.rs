@@ -1,8 +1,7 @@
 //! A zygote that belongs to this process: started by it, told to end by it, and gone with it.
 
 use std::fs::{File, Permissions};
-use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -12,20 +11,20 @@ use contract::passing;
 use contract::progress::{Progress, State};
 use contract::report::Failure;
 use contract::warm::{Init, Mode, Offer};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, setpgid, waitpid};
+use rustix::process::{Pid, Signal, getpid, setpgid};
 use rustix::stdio;
 use tempfile::TempDir;
+use wsgi_cgi_process::time_limits::{APPLICATION_GRACE, ATTACHED_IMPORT};
+use wsgi_cgi_process::wait::Waiting;
+use wsgi_cgi_process::{Exit, Process};
 
 use super::identity::Identity;
 use super::start::message;
-use super::{Handed, Seat, Streams, offer};
-use wsgi_cgi_gateway::host::signal_group;
-use wsgi_cgi_process::Exit;
-
+use super::{NoWorker, Seat, Streams, offer};
 use crate::plan::Limits;
 use crate::python::boot::{self, EngineFile, Entry};
 use crate::runner::fork::{Side, fork, leave};
-use crate::runner::parent;
+use crate::runner::parent::{self, Handed};
 use crate::runner::{Request, settle};
 use crate::wait;
 
@@ -38,8 +37,7 @@ pub struct Resident {
     seat: Seat,
     client: UnixStream,
     progress: Progress,
-    pid: Pid,
-    process: OwnedFd,
+    process: Process,
     _folder: TempDir,
 }
 
@@ -61,26 +59,10 @@ impl Taken<'_> {
     }
 
     /// The process.
-    pub fn process(&self) -> BorrowedFd<'_> {
+    pub fn process(&self) -> &Process {
         match self {
-            Self::Forked(handed) => handed.worker.process(),
-            Self::Same(resident) => resident.process.as_fd(),
-        }
-    }
-
-    /// Signals it, and what it has started.
-    pub fn signal(&self, signal: Signal) {
-        match self {
-            Self::Forked(handed) => handed.worker.signal(signal),
-            Self::Same(resident) => signal_group(resident.pid, &resident.process, signal),
-        }
-    }
-
-    /// How it ended; None if that cannot be found out by the deadline.
-    pub fn death(&self, deadline: Instant) -> Option<Exit> {
-        match self {
-            Self::Forked(handed) => handed.worker.death(deadline),
-            Self::Same(resident) => resident.ended(deadline),
+            Self::Forked(handed) => &handed.process,
+            Self::Same(resident) => &resident.process,
         }
     }
 }
@@ -111,39 +93,40 @@ impl Resident {
         };
         super::place::make(&seat.folder)?;
         let (mut client, childs_client) = UnixStream::pair()?;
-        let (mut control, childs_control) = UnixStream::pair()?;
-        let mut engine = EngineFile::new().map_err(io::Error::other)?;
+        let mut engine = EngineFile::new().map_err(boot::flat)?;
+        engine.fill()?;
+        let start = boot::message(&message(request, &seat, mode).encode())?;
         let us = getpid();
         let pid = match fork()? {
             Side::Child => {
-                drop((client, control));
-                let error = become_zygote(
-                    request,
-                    us,
-                    engine,
-                    childs_control.into(),
-                    childs_client.into(),
-                );
+                drop(client);
+                let other = childs_client.into();
+                let entry = Entry::Zygote { start, other };
+                let error = become_zygote(request, us, engine, entry);
                 let text = format!("{}: {error:#}\n", request.interpreter.program.display());
                 contract::report::tell_line(&text, request.job.error_log.as_deref());
                 leave(1);
             }
             Side::Parent(pid) => pid,
         };
-        drop((childs_client, childs_control));
-        engine.fill()?;
-        // A child that died already is told about below.
-        let _ = control.write_all(&message(request, &seat, mode).encode());
-        drop(control);
-        let init = Init::read(&mut client);
+        drop((childs_client, start));
+        let process = Process::child(pid);
+        let happened = Waiting::until(Some(Instant::now() + ATTACHED_IMPORT))
+            .readable((), &client)
+            .process((), &process)
+            .wait()?;
+        // It may have died right afterwards; what it has started may keep the socket open.
+        let init = match wait::is_readable(&client) {
+            true => Init::read(&mut client),
+            false => Err(io::ErrorKind::UnexpectedEof.into()),
+        };
         engine.remove();
         let resident = Self {
             mode,
             seat,
             client,
             progress: Progress::claimed()?,
-            pid,
-            process: pidfd_open(pid, PidfdFlags::empty())?,
+            process,
             _folder: folder,
         };
         Ok(match init {
@@ -158,7 +141,8 @@ impl Resident {
                 let code = known.unwrap_or(Code::IMPORT_FAILED);
                 Begun::Failed(Failure::new(code, reason).with_detail(detail))
             }
-            Err(_) => Begun::Failed(resident.death(&request.job.interpreter)),
+            Err(_) if happened.is_empty() => Begun::Failed(resident.hangs()),
+            Err(_) => Begun::Failed(resident.death(&request.job.interpreter)?),
         })
     }
 
@@ -167,12 +151,12 @@ impl Resident {
         &self,
         request: &Request,
         streams: &Streams<'_>,
-    ) -> io::Result<Result<Taken<'_>, String>> {
+    ) -> io::Result<Result<Taken<'_>, NoWorker>> {
         match self.mode {
             Mode::SameProcess => Ok(self
                 .give(request, streams)
                 .map(|()| Taken::Same(self))
-                .map_err(|error| error.to_string())),
+                .map_err(NoWorker::from)),
             _ => Ok(offer(request, &self.seat, streams)?.map(Taken::Forked)),
         }
     }
@@ -186,6 +170,10 @@ impl Resident {
 
     /// To the one process. What it takes is not taken back.
     fn give(&self, request: &Request, streams: &Streams<'_>) -> io::Result<()> {
+        // What it has started may keep its socket open.
+        if self.process.has_ended() {
+            return Err(io::Error::other("the application's process has ended"));
+        }
         let [stdin, stdout, stderr] = streams.streams;
         let passed = [
             stdin,
@@ -204,16 +192,23 @@ impl Resident {
     }
 
     /// Why it died while it imported.
-    fn death(self, interpreter: &str) -> Failure {
-        let death = self.ended(Instant::now() + GRACE);
-        parent::died(death, State::Claimed, interpreter)
+    fn death(self, interpreter: &str) -> io::Result<Failure> {
+        let exit = self.process.exit_by(Instant::now() + GRACE)?;
+        let exit = exit.unwrap_or(Exit::Unknown);
+        Ok(parent::died(exit, State::Claimed, interpreter))
     }
 
-    /// How its process ended, if it has.
-    fn ended(&self, deadline: Instant) -> Option<Exit> {
-        wait::readable(&self.process, Some(deadline)).ok()?;
-        let ended = waitpid(Some(self.pid), WaitOptions::NOHANG).ok()??;
-        Some(parent::death(ended.1))
+    /// It shows where it is (faulthandler), and ends.
+    fn hangs(self) -> Failure {
+        self.process.signal(Signal::ABORT);
+        let _ = self
+            .process
+            .ends_by(Some(Instant::now() + APPLICATION_GRACE));
+        let limit = ATTACHED_IMPORT.as_secs();
+        Failure::new(
+            Code::IMPORT_FAILED,
+            format!("it takes longer than {limit} seconds"),
+        )
     }
 }
 
@@ -221,13 +216,12 @@ impl Resident {
 impl Drop for Resident {
     fn drop(&mut self) {
         let _ = self.client.shutdown(std::net::Shutdown::Both);
-        if !matches!(
-            wait::readable(&self.process, Some(Instant::now() + GRACE)),
-            Ok(true)
-        ) {
-            signal_group(self.pid, &self.process, Signal::KILL);
+        let ends = || matches!(self.process.ends_by(Some(Instant::now() + GRACE)), Ok(true));
+        if !ends() {
+            self.process.signal_group(Signal::KILL);
+            ends();
         }
-        let _ = waitpid(Some(self.pid), WaitOptions::empty());
+        self.process.reap();
     }
 }
 
@@ -236,8 +230,7 @@ fn become_zygote(
     request: &Request,
     parent: Pid,
     engine: EngineFile,
-    control: OwnedFd,
-    client: OwnedFd,
+    entry: Entry,
 ) -> anyhow::Error {
     let prepared = || -> anyhow::Result<()> {
         // A terminal tells its client.
@@ -255,9 +248,7 @@ fn become_zygote(
             &request.interpreter,
             &request.job.environment,
             engine,
-            Entry::Zygote,
-            control,
-            client,
+            entry,
         )
     };
     match prepared() {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek, Write};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 use rustix::process::{Pid, PidfdFlags, WaitOptions, getpid, pidfd_open, setsid, waitpid};
 use rustix::stdio;
+use wsgi_cgi_process::signals::unblock;
 
 use super::Seat;
 use super::identity::of_deployment;
@@ -22,7 +23,7 @@ use super::place;
 use crate::plan::Limits;
 use crate::python::boot::{self, EngineFile, Entry};
 use crate::runner::fork::{Side, fork, leave};
-use crate::runner::{Request, limits, signals};
+use crate::runner::{Request, limits};
 use crate::wait;
 
 /// The import begins when the cold request is over, or after this time: they would take each other's processor.
@@ -184,7 +185,7 @@ fn become_zygote(
     if let Some(client) = client {
         wait::readable(&client, Some(Instant::now() + PATIENCE))?;
     }
-    signals::unblock();
+    unblock();
     limits::set(Limits {
         cpu: None,
         ..request.limits
@@ -193,18 +194,14 @@ fn become_zygote(
         rustix::process::chdir(folder)?;
     }
     let message = message(request, seat, Mode::Daemon);
-    let mut control = File::from(memfd_create("wsgi-cgi-start", MemfdFlags::CLOEXEC)?);
-    control.write_all(&message.encode())?;
-    control.rewind()?;
+    let start = boot::message(&message.encode())?;
     let mut engine = EngineFile::new()?;
     engine.fill()?;
     boot::start(
         &request.interpreter,
         &message.job.environment,
         engine,
-        Entry::Zygote,
-        control.into(),
-        lock,
+        Entry::Zygote { start, other: lock },
     )
 }
 

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use rustix::process::{Pid, PidfdFlags, geteuid, pidfd_open};
+use rustix::process::{Pid, geteuid};
+use wsgi_cgi_process::Process;
 
 use super::user::User;
 use crate::cgi::meta_variables::OTHER_USER;
@@ -95,12 +96,8 @@ fn read(child: &mut Child, deadline: Instant) -> io::Result<Vec<u8>> {
 }
 
 fn ends(child: &mut Child, deadline: Instant) -> bool {
-    if let Ok(end) = pidfd_open(Pid::from_child(child), PidfdFlags::empty())
-        && !wait::readable(&end, Some(deadline)).unwrap_or(false)
-    {
-        return false;
-    }
-    child.wait().is_ok()
+    let process = Process::child(Pid::from_child(child));
+    matches!(process.ends_by(Some(deadline)), Ok(true)) && child.wait().is_ok()
 }
 
 fn whole(file: &mut File) -> io::Result<Vec<u8>> {
