@@ -14,8 +14,8 @@ pub const APPLICATION_GRACE: Duration = Duration::from_secs(2);
 pub const SCRIPT_GRACE: Duration = Duration::from_secs(3);
 
 /// So much later than the front's own `--timeout`, the listener ends the front: the front shows where the application
-/// was, which takes up to twice [`APPLICATION_GRACE`].
-pub const FRONT_TIMEOUT_MARGIN: Duration = Duration::from_secs(5);
+/// was, which takes up to twice [`APPLICATION_GRACE`], and writes about it, which takes up to [`LOG_WRITE`].
+pub const FRONT_TIMEOUT_MARGIN: Duration = Duration::from_secs(6);
 
 /// A front that drains a request's body waits so long for more of it.
 pub const DRAIN_PATIENCE: Duration = Duration::from_secs(2);
@@ -60,7 +60,9 @@ const _: () = {
     assert!(is_longer(SCRIPT_GRACE, APPLICATION_GRACE));
     assert!(is_longer(
         FRONT_TIMEOUT_MARGIN,
-        APPLICATION_GRACE.saturating_mul(2)
+        APPLICATION_GRACE
+            .saturating_mul(2)
+            .saturating_add(LOG_WRITE)
     ));
     assert!(is_longer(FRONT_END_PATIENCE, DRAIN_PATIENCE));
     assert!(is_longer(WARM_START, IMPORT));
