@@ -1,7 +1,7 @@
 //! `wsgi-cgi check --as-cgi`: the web server's user and its bare environment.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -65,6 +65,26 @@ fn a_request_runs_as_the_web_servers_user_in_its_environment() {
     folder.write("wanted", "4321 [4321] ['PATH']", 0o644);
     mode(&folder.path("app.py"), 0o755);
     check(&folder, &["--as-cgi=suexec"]).is(&[]);
+}
+
+/// Its owner can rename root's file, put modules beside it, and choose what a link leads to.
+#[test]
+fn nothing_in_a_folder_of_somebody_else_runs_as_root() {
+    let Some(folder) = folder(TELLING) else {
+        return;
+    };
+    folder.write("wanted", "4321 [4321] ['LANG', 'PATH']", 0o644);
+    chown(folder.path(""), Some(4321), Some(4321)).unwrap();
+    check(&folder, &[]).is(&[]).fact("user", "4321");
+    folder.write("wanted", "4321 [4321] ['PATH']", 0o644);
+    // Suexec refuses such a script.
+    check(&folder, &["--as-cgi=suexec"]).is(&["WC125", "WC126"]);
+    folder.write("wanted", "4321 [4321] ['LANG', 'PATH']", 0o644);
+    chown(folder.path(""), Some(0), Some(0)).unwrap();
+    fs::rename(folder.path("app.py"), folder.path("other.py")).unwrap();
+    symlink("other.py", folder.path("app.py")).unwrap();
+    lchown(folder.path("app.py"), Some(4321), Some(4321)).unwrap();
+    check(&folder, &[]).is(&[]).fact("user", "4321");
 }
 
 #[test]

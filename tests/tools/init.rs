@@ -1,7 +1,7 @@
 //! `init` in a copy of an example, under a real Apache that allows everything a shared host allows.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -212,6 +212,33 @@ fn what_root_writes_is_the_folders_owners() {
         fs::read_to_string(site.join(".htaccess.bak")).unwrap(),
         "mine"
     );
+}
+
+#[test]
+fn a_strangers_link_leads_root_into_no_folder_of_roots() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let [site, roots] = ["site", "roots"].map(|name| folder.path().join(name));
+    for folder in [&site, &roots] {
+        fs::create_dir(folder).unwrap();
+    }
+    fs::write(site.join("app.py"), "").unwrap();
+    let link = site.join("units");
+    symlink(&roots, &link).unwrap();
+    lchown(&link, Some(4321), Some(4321)).unwrap();
+    chown(&site, Some(4321), Some(4321)).unwrap();
+    for output in ["units", "units/new", link.to_str().unwrap()] {
+        let config = ["config", "systemd", "--output", output, "app.py"];
+        let done = Run::by_hand(&config)
+            .program(installed().join("wsgi-cgi"))
+            .directory(&site)
+            .done();
+        done.assert_exit(2);
+        assert_eq!(fs::read_dir(&roots).unwrap().count(), 0, "{output}");
+    }
 }
 
 /// A domain of its own may have its folder below another one's.

@@ -153,11 +153,11 @@ findings! {
     SUEXEC_OWNER "WC125" Hint;
         "suexec wants one owner and one group of script and folder (exit status 120)";
         "where Apache uses suexec, the script would not be started";
-        "chown USER:GROUP FOLDER FILE"
+        "chown -h USER:GROUP FOLDER FILE"
     SUEXEC_FORBIDDEN "WC126" Hint;
         "suexec runs nothing as root or as a system user (exit statuses 107 and 108)";
         "where Apache uses suexec, the script would not be started";
-        "chown USER:GROUP FOLDER FILE"
+        "chown -h USER:GROUP FOLDER FILE"
     SUEXEC_ROOT "WC127" Hint;
         "suexec runs nothing outside of its document root (exit status 114)";
         "where Apache uses suexec, the script would not be started; `suexec -V` tells its document root";

@@ -207,7 +207,8 @@ fn suexec(subject: &Subject, file: &Path, is_certain: bool, report: &mut Report)
         add(Kind::SUEXEC_LINK, what, link.to_string(), remedy);
     }
     let ids = |status: &Metadata| (status.uid(), status.gid());
-    let remedy = format!("chown USER:GROUP {quoted_folder} {quoted_file}");
+    // Not what a link leads to: the file may have become one.
+    let remedy = format!("chown -h USER:GROUP {quoted_folder} {quoted_file}");
     if ids(&script) != ids(&folder) {
         let what = format!(
             "{shown} belongs to {:?}, {place} to {:?} (user and group)",

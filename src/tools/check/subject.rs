@@ -99,7 +99,7 @@ impl Subject {
         if let Some(server) = plan.server {
             report.fact("server", server.name());
         }
-        let owner = User::owner(place).filter(|owner| geteuid().is_root() && owner.uid != 0);
+        let owner = User::stranger(place, &typed, &folder).filter(|_| geteuid().is_root());
         if let Some(user) = user.as_ref().or(owner.as_ref()) {
             report.fact("user", user.name.clone());
         }
@@ -230,9 +230,12 @@ impl Subject {
         }
     }
 
-    /// Whether requests are run as somebody else.
+    /// Whether requests are run as somebody else. Suexec's user is the file's owner: where that is root, in a folder
+    /// of somebody else, nothing runs as root.
     pub fn other_user(&self) -> Option<&User> {
-        let user = self.user.as_ref().or(self.owner.as_ref())?;
+        let is_meant = |user: &&User| user.uid != 0 || self.plan.user.is_some();
+        let user = self.user.as_ref().filter(is_meant);
+        let user = user.or(self.owner.as_ref())?;
         (user.uid != geteuid().as_raw()).then_some(user)
     }
 

@@ -42,6 +42,31 @@ impl User {
         Some(Self::numbered(status.uid(), status.gid()))
     }
 
+    /// Who but root has a say in what is run: the application's owner, else who made a link on the way to it, else
+    /// the owner of a folder that it lies in. Whoever owns that can rename root's file, and put modules beside it.
+    pub fn stranger(file: &Path, typed: &Path, folder: &Path) -> Option<Self> {
+        let of_link = |path| link_of_other(path).map(|link| Self::numbered(link.uid(), link.gid()));
+        let is_other = |user: &Self| user.uid != 0;
+        let beside = [Some(folder), file.parent(), typed.parent()];
+        Self::owner(file)
+            .filter(is_other)
+            .or_else(|| of_link(typed))
+            .or_else(|| of_link(file))
+            .or_else(|| {
+                let folders = beside.into_iter().flatten();
+                folders.filter_map(Self::owner).find(is_other)
+            })
+    }
+
+    /// Whose a folder is: the owner, or, where that is root, somebody else who made a link on the way.
+    pub fn of_folder(folder: &Path) -> Option<Self> {
+        let owner = Self::owner(folder)?;
+        let link = std::path::absolute(folder).ok();
+        let link = link.filter(|_| owner.uid == 0);
+        let link = link.and_then(|folder| link_of_other(&folder));
+        Some(link.map_or(owner, |link| Self::numbered(link.uid(), link.gid())))
+    }
+
     fn numbered(uid: u32, gid: u32) -> Self {
         Self::named(&uid.to_string()).unwrap_or_else(|| Self {
             name: uid.to_string(),

@@ -102,10 +102,10 @@ pub fn write(files: &[File], folder: &Path, existing: Existing) -> Result<(), Fa
 }
 
 /// As root, in somebody else's folder, this process becomes that of the owner: what it writes is the owner's, and no
-/// link of the owner's leads root elsewhere. A folder that is to be made is that of the one above it.
+/// link of theirs leads root elsewhere, be it the folder itself. A folder that is to be made is that of the one above it.
 pub fn become_owner(folder: &Path) -> Result<(), Failure> {
     let there = folder.ancestors().find(|folder| folder.exists());
-    let owner = there.and_then(User::owner);
+    let owner = there.and_then(User::of_folder);
     let Some(owner) = owner.filter(|owner| geteuid().is_root() && owner.uid != 0) else {
         return Ok(());
     };
