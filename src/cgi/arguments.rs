@@ -45,22 +45,40 @@ impl Query {
         Self(forms)
     }
 
-    /// Whether server, wrapper script and shell may have made this argument of the query. What exactly
-    /// they do with a word is not guessed: the argument may be the client's if each of its parts stands
-    /// in the query.
+    /// Whether server, wrapper script and shell may have made this argument of the query, or the value
+    /// behind its `=`. What exactly they do with a word is not guessed: the argument may be the client's
+    /// if each of its parts stands in the query.
     pub fn may_have_made(&self, argument: &OsStr) -> bool {
         let argument = without_escapes(argument.as_bytes());
+        let value = argument.splitn(2, |byte| *byte == b'=').nth(1);
+        // `?30` and `?true` are ordinary queries, and such a value names neither a program nor a file.
+        let value = value.filter(|value| names_something(value));
+        [Some(argument.as_slice()), value]
+            .into_iter()
+            .flatten()
+            .any(|text| self.may_be(text))
+    }
+
+    fn may_be(&self, argument: &[u8]) -> bool {
         self.0.iter().any(|text| {
             let words: Vec<_> = text.split(ends_part).collect();
-            match parts(&argument).next() {
+            match parts(argument).next() {
                 None => words.contains(&&b""[..]),
                 Some(_) => {
-                    parts(&argument).all(|part| words.contains(&part))
-                        || words.iter().any(|word| may_expand_to(word, &argument))
+                    parts(argument).all(|part| words.contains(&part))
+                        || words.iter().any(|word| may_expand_to(word, argument))
                 }
             }
         })
     }
+}
+
+/// Whether an option's value is more than a number or a switch.
+fn names_something(value: &[u8]) -> bool {
+    let is_number = value
+        .iter()
+        .all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    !is_number && value != b"true" && value != b"false"
 }
 
 /// Finds an argument that the client may have chosen. `application` is the place of APP in `arguments`:
@@ -223,6 +241,11 @@ mod tests {
             ("", "a+b", false),
             // CVE-2024-4577: the guard does not care for what a word looks like.
             ("\u{ad}d", "%C2%ADd", true),
+            // A wrapper script has put its own name in front: `--python="$1"`.
+            ("--python=/tmp/evil", "/tmp/evil", true),
+            ("--python=/tmp/evil", "/tmp/e*", true),
+            ("--timeout=30", "30", false),
+            ("--warm=true", "true", false),
             // An escape that is none reaches the program as it is.
             ("%zz", "%zz", true),
             ("%41", "%41", true),

@@ -248,7 +248,8 @@ fn record(case: &Case<'_>, time: &str) -> Value {
     let query = masks.variable("QUERY_STRING", case.variable("QUERY_STRING"));
     let path_info = masks.variable("PATH_INFO", case.variable("PATH_INFO"));
     let encoding = case.variable("HTTP_CONTENT_ENCODING").trim_ascii();
-    let is_encoded = !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity");
+    let is_compressed = !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity");
+    let is_encoded = is_compressed || is_wide_text(&content_type, &case.body.kept);
     let body = match is_encoded {
         // Nobody here can look for secrets in it.
         true => {
@@ -291,6 +292,13 @@ fn record(case: &Case<'_>, time: &str) -> Value {
         }
     }
     whole
+}
+
+/// Whether a body is text in UTF-16 or UTF-32, in which no secret would be found. UTF-8 text has no NUL.
+fn is_wide_text(content_type: &str, body: &[u8]) -> bool {
+    let content_type = content_type.to_ascii_lowercase();
+    let names = ["json", "text", "xml", "urlencoded", "charset"];
+    names.iter().any(|name| content_type.contains(name)) && body.contains(&0)
 }
 
 /// What the client and the server said. The event makes a CONTENT_LENGTH of its own.

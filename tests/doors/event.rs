@@ -62,6 +62,7 @@ fn an_event_is_json_in_and_json_out() {
 fn an_event_that_is_no_request_is_refused_by_the_name_of_its_field() {
     for (text, expected) in [
         ("{", "EOF"),
+        ("[]", "list"),
         (r#"{"metod": "GET"}"#, "metod"),
         (r#"{"method": 1}"#, "invalid type: integer"),
         (r#"{"method": "GE T"}"#, "the method"),
@@ -77,6 +78,7 @@ fn an_event_that_is_no_request_is_refused_by_the_name_of_its_field() {
             r#"{"variables": {"PATH_INFO": "\u0000"}}"#,
             "variables.PATH_INFO",
         ),
+        (r#"{"variables": {"HTTP_X": "a\nb"}}"#, "variables.HTTP_X"),
         (
             r#"{"variables": {"GATEWAY_INTERFACE": null}}"#,
             "variables.GATEWAY_INTERFACE",
@@ -91,6 +93,14 @@ fn an_event_that_is_no_request_is_refused_by_the_name_of_its_field() {
         let message = told["error"]["message"].as_str().unwrap();
         assert!(message.contains(expected), "{message}");
     }
+}
+
+#[test]
+fn an_event_without_an_end_is_refused() {
+    let done = asks(&["--event", "/dev/zero"], "environ_json.py", "").done();
+    done.assert_exit(2)
+        .assert_told("WC062")
+        .assert_told("256 MiB");
 }
 
 /// Somebody else may have sent it: what it holds is a request's, and no setting of anything.

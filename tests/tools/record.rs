@@ -399,16 +399,22 @@ fn a_secret_is_masked_however_the_application_shows_it() {
 
 /// Nobody can look into it for secrets.
 #[test]
-fn a_compressed_body_is_left_out() {
-    let folder = Folder::new();
-    run("upload", &folder)
-        .post("marzipan")
-        .variable("HTTP_CONTENT_ENCODING", "gzip")
-        .done()
-        .assert_exit(1);
-    let (_, record) = folder.record();
-    assert_eq!(record["record"]["left_out"][0], "body");
-    assert_eq!(record.get("body"), None);
+fn a_body_in_which_no_secret_can_be_found_is_left_out() {
+    for (name, value, body) in [
+        ("HTTP_CONTENT_ENCODING", "gzip", "marzipan"),
+        ("CONTENT_TYPE", "application/json", "{\0\"\0p\0i\0n\0\"\0"),
+    ] {
+        let folder = Folder::new();
+        run("upload", &folder)
+            .post(body)
+            .variable(name, value)
+            .done()
+            .assert_exit(1);
+        let (_, record) = folder.record();
+        assert_eq!(record["record"]["left_out"][0], "body", "{name}");
+        assert_eq!(record.get("body"), None);
+        assert_eq!(record.get("body_base64"), None);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What was typed as a request: method, address, fields and body, by curl's habits.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 
@@ -164,23 +164,25 @@ fn read(value: &OsString, data: Data) -> Result<Vec<u8>, Failure> {
     let Some(file) = value.as_bytes().strip_prefix(b"@") else {
         return Ok(value.as_bytes().to_vec());
     };
-    let mut bytes = file_or_stdin(OsStr::from_bytes(file))?;
+    let mut bytes = file_or_stdin(OsStr::from_bytes(file), usize::MAX)?;
     if data == Data::Text {
         bytes.retain(|byte| !matches!(byte, b'\r' | b'\n' | 0));
     }
     Ok(bytes)
 }
 
-/// What is in a file; `-` is standard input.
-pub fn file_or_stdin(file: &OsStr) -> Result<Vec<u8>, Failure> {
+/// What is in a file; `-` is standard input. Of more than `most` bytes, one more than that.
+pub fn file_or_stdin(file: &OsStr, most: usize) -> Result<Vec<u8>, Failure> {
+    let most = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
     let read = match file.as_bytes() {
-        b"-" => {
-            let mut bytes = Vec::new();
-            io::stdin().read_to_end(&mut bytes).map(|_| bytes)
-        }
-        _ => fs::read(file),
+        b"-" => io::stdin().take(most).read_to_end(&mut bytes),
+        _ => File::open(file).and_then(|file| file.take(most).read_to_end(&mut bytes)),
     };
-    read.map_err(|error| wrong(format!("{}: {error}", file.display())))
+    match read {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(wrong(format!("{}: {error}", file.display()))),
+    }
 }
 
 /// Something that was typed.

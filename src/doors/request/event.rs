@@ -109,8 +109,18 @@ pub fn answer(arguments: &[OsString], file: &Path) -> Result<Outcome, Failure> {
     Ok(answered.outcome)
 }
 
+/// An event that somebody has sent must not take all memory. A platform's events have a few megabytes.
+const MOST: usize = 256 << 20;
+
 fn read(file: &Path) -> Result<Given, Failure> {
-    let text = file_or_stdin(file.as_os_str())?;
+    let text = file_or_stdin(file.as_os_str(), MOST)?;
+    if text.len() > MOST {
+        return Err(bad(format!("it is larger than {} MiB", MOST >> 20)));
+    }
+    // serde would take a list for the fields in their order.
+    if text.trim_ascii_start().starts_with(b"[") {
+        return Err(bad("it is a list and no object".into()));
+    }
     // The message tells the field, or the line and the column.
     serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))
 }
@@ -180,7 +190,9 @@ fn set(variables: &mut Variables, name: &str, value: Option<&str>) -> Result<(),
         )));
     }
     match value {
-        Some(value) if value.contains('\0') => Err(bad(format!("a NUL in variables.{shown}"))),
+        Some(value) if value.contains(['\0', '\r', '\n']) => {
+            Err(bad(format!("a NUL or a line end in variables.{shown}")))
+        }
         Some(value) => {
             gateway::set(variables, name.as_bytes(), value.as_bytes());
             Ok(())

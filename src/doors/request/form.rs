@@ -75,7 +75,7 @@ impl Part {
         };
         let mut words = rest.split(|byte| *byte == b';');
         let file = OsStr::from_bytes(words.next().unwrap_or_default());
-        let content = file_or_stdin(file)?;
+        let content = file_or_stdin(file, usize::MAX)?;
         if sign == b'<' {
             return Ok(plain(content));
         }

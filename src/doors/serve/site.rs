@@ -101,29 +101,49 @@ impl Debug {
 }
 
 /// How the fields begin that proxies, load balancers and content delivery networks add.
-const OF_PROXIES: [&str; 22] = [
+const OF_PROXIES: [&str; 42] = [
+    "akamai-",
+    "ali-",
     "cdn-loop",
     "cf-",
     "client-ip",
     "cloudfront-",
+    "do-connecting-ip",
     "fastly-",
     "fly-",
     "forwarded",
+    "front-end-https",
+    "incap-",
+    "max-forwards",
+    "proxy-",
+    "tailscale-",
+    "traceparent",
     "true-client-ip",
     "via",
+    "x-akamai-",
     "x-amz-cf-",
     "x-amzn-",
     "x-appengine-",
     "x-arr-",
     "x-azure-",
+    "x-b3-",
     "x-client-ip",
     "x-cloud-trace-context",
     "x-cluster-client-ip",
+    "x-correlation-id",
     "x-envoy-",
     "x-forwarded",
+    "x-host",
     "x-original-",
     "x-proxy",
-    "x-real-ip",
+    "x-real-",
+    "x-request-id",
+    "x-scheme",
+    "x-sucuri-",
+    "x-url-scheme",
+    "x-varnish",
+    "x-vercel-",
+    "x_forwarded",
 ];
 
 /// A browser on this machine, and no proxy that passes the world's requests on to us, nor a page of the world
@@ -143,9 +163,24 @@ fn is_from_here(head: &RequestHead, endpoints: &Endpoints) -> bool {
             let name = name.to_ascii_lowercase();
             OF_PROXIES.iter().any(|begin| name.starts_with(begin))
         });
+    // A page of the world that sends its visitor's browser here.
+    let comes_from_elsewhere = head.fields.iter().any(|(name, value)| {
+        let value = String::from_utf8_lossy(value);
+        match name.to_ascii_lowercase().as_str() {
+            "origin" | "referer" => {
+                let host = value.split_once("://").map_or("", |(_, rest)| rest);
+                let host = host.split(['/', '?', '#']).next().unwrap_or_default();
+                let host = String::from_utf8_lossy(split_port(host.as_bytes()).0).into_owned();
+                !is_loopback(host.trim_matches(['[', ']']))
+            }
+            "sec-fetch-site" => value == "cross-site",
+            _ => false,
+        }
+    });
     is_loopback(&endpoints.remote_address)
         && host.is_none_or(|host| is_loopback(&host))
         && !is_proxied
+        && !comes_from_elsewhere
 }
 
 #[cfg(test)]
@@ -172,6 +207,12 @@ mod tests {
             ("Host: localhost:8000", "127.0.0.1", true),
             ("Host: [::1]:8000", "::1", true),
             ("Host: app.localhost", "127.0.0.1", true),
+            (
+                "Host: localhost:8000\r\nReferer: http://localhost:8000/a?b\r\nOrigin: http://[::1]:3000\r\n\
+                 Sec-Fetch-Site: same-origin",
+                "127.0.0.1",
+                true,
+            ),
             ("Host: evil.example", "127.0.0.1", false),
             ("Host: localhost", "10.0.0.1", false),
             (
@@ -197,6 +238,14 @@ mod tests {
             "X-Original-URL: /",
             "X-Amzn-Trace-Id: Root=1",
             "X-Envoy-External-Address: 10.0.0.1",
+            "X-Varnish: 1",
+            "X-Request-ID: 1",
+            "Tailscale-User-Login: a",
+            "X_Forwarded_For: 10.0.0.1",
+            "Origin: http://evil.example",
+            "Origin: null",
+            "Referer: https://evil.example/localhost",
+            "Sec-Fetch-Site: cross-site",
         ] {
             let fields = format!("Host: localhost\r\n{field}");
             assert!(!is_shown("1.1", &fields, "127.0.0.1"), "{field}");
