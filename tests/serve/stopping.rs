@@ -161,6 +161,8 @@ listener = socket.socket()
 listener.bind(('127.0.0.1', 0))
 listener.listen()
 os.dup2(listener.fileno(), 3)
+# Where it had this number before, dup2 has changed nothing.
+os.set_inheritable(3, True)
 os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))
 os.execv(sys.argv[1], sys.argv[1:])
 ";
@@ -170,6 +172,8 @@ fn a_socket_that_systemd_passed_is_taken_up() {
     let listener = Setup::of("serve_probe.py")
         .started_by(&["/usr/bin/python3", "-c", PASS_SOCKET])
         .start();
+    // The default address is left alone.
+    assert_ne!(listener.port, 8000);
     let reply = listener.connect().exchange("GET", "/environ", &[], b"");
     assert_eq!(reply.status, 200);
     let environ: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
