@@ -244,6 +244,35 @@ fn one_client_with_all_connections_keeps_nobody_out() {
     output(Command::new("/usr/bin/python3").args(["-c", CROWD, &port]));
 }
 
+/// One address has many requests in the queue; another is served long before they are.
+const QUEUE: &str = r#"
+import http.client, select, socket, sys
+server = ("127.0.0.1", int(sys.argv[1]))
+crowd = []
+for number in range(24):
+    one = socket.create_connection(server, source_address=("127.0.0.2", 0))
+    one.sendall(b"GET /half-a-second HTTP/1.1\r\nHost: x\r\n\r\n")
+    crowd.append(one)
+# The first one has been served: by now they have come.
+select.select(crowd, [], [], 30)
+client = http.client.HTTPConnection(*server, timeout=30)
+client.request("GET", "/half-a-second")
+assert client.getresponse().read() == b"quick"
+served = len(select.select(crowd, [], [], 0)[0])
+assert 0 < served < 12, served
+"#;
+
+#[test]
+fn one_client_with_many_requests_in_the_queue_delays_nobody_else() {
+    let script = r"sleep 0.5; printf 'Content-Type: text/plain\nContent-Length: 5\n\nquick'";
+    let scripts = Scripts::new(&[("half-a-second", script)], &[]);
+    let listener = Setup::with(scripts.folder.path())
+        .option("--max-processes=2")
+        .start();
+    let port = listener.port.to_string();
+    output(Command::new("/usr/bin/python3").args(["-c", QUEUE, &port]));
+}
+
 /// The answer does not fit into memory, and there is no folder for files.
 #[test]
 fn an_answer_that_cannot_be_kept_waits_in_its_script() {

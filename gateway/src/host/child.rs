@@ -158,6 +158,11 @@ impl Child {
         matches!(self.running, Running::Own(_))
     }
 
+    /// Whether its place should rather be another client's.
+    pub(super) fn is_above_share(&self) -> bool {
+        self.slot.is_above_share()
+    }
+
     /// How it ended, if it does so now that its response is over; None if it has work left. The kernel closes
     /// a process's descriptors a moment before it can be waited for.
     pub(super) fn status(&mut self) -> Option<ExitStatus> {

@@ -18,6 +18,8 @@ const PIECE: usize = 32 << 10;
 
 /// How long a client may take nothing while its script can write no more and another request waits for the place.
 const HELD: Duration = Duration::from_secs(10);
+/// The same, where its address has more places than that of the other request would have with this one.
+const HELD_ABOVE_SHARE: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_secs(1);
 
 /// One child's exchange.
@@ -107,7 +109,9 @@ impl Relay<'_> {
                 .reply
                 .deadline()
                 .is_some_and(|deadline| deadline <= now)
-            || (self.is_held() && is_late(self.reply.waits_since(), HELD))
+            || self
+                .patience()
+                .is_some_and(|limit| is_late(self.reply.waits_since(), limit))
         {
             return Ok(Round::Over(Ended::ClientGone));
         }
@@ -148,9 +152,13 @@ impl Relay<'_> {
         Ok(round)
     }
 
-    /// Whether the script waits for a client, and another request for the script's place.
-    fn is_held(&self) -> bool {
-        self.reply.is_full() && self.host.slots.is_wanted()
+    /// How long the client may take nothing, if the script waits for it, and another request for the script's place.
+    fn patience(&self) -> Option<Duration> {
+        let is_held = self.reply.is_full() && self.host.slots.is_wanted();
+        is_held.then(|| match self.child.is_above_share() {
+            true => HELD_ABOVE_SHARE,
+            false => HELD,
+        })
     }
 
     fn wait(&self, waiting: &Waiting) -> io::Result<(PollFlags, PollFlags, PollFlags, PollFlags)> {

@@ -1,6 +1,8 @@
-//! How many children run at once, and who is next: in the order of arrival. When the queue is full, whoever has most
-//! requests in it gives up the last of them to somebody who has fewer.
+//! How many children run at once, and who is next: whoever runs fewest, and of those who run equally many, whoever has
+//! waited longest since its last turn. When the queue is full, whoever has most requests in it gives up the last of them
+//! to somebody who has fewer.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -23,8 +25,10 @@ pub struct Slots {
 
 #[derive(Default)]
 struct State {
-    running: usize,
+    /// How many of them each has; none has zero.
+    running: HashMap<Holder, usize>,
     is_closed: bool,
+    /// Those of one holder are in the order of their arrival.
     waiting: VecDeque<Waiting>,
 }
 
@@ -38,7 +42,10 @@ const GRANTED: u64 = 1;
 const REFUSED: u64 = 2;
 
 /// The right to run one child; given back when it is dropped.
-pub struct Slot(Arc<Slots>);
+pub struct Slot {
+    slots: Arc<Slots>,
+    holder: Holder,
+}
 
 /// What became of a request for a slot.
 pub enum Answer {
@@ -70,9 +77,10 @@ impl Slots {
     ) -> io::Result<Answer> {
         let turn = {
             let mut state = self.lock();
-            if !state.is_closed && state.running < self.limit && state.waiting.is_empty() {
-                state.running += 1;
-                return Ok(Answer::Granted(Slot(self.clone())));
+            let running: usize = state.running.values().sum();
+            if !state.is_closed && running < self.limit && state.waiting.is_empty() {
+                state.begin(holder);
+                return Ok(Answer::Granted(self.slot(holder)));
             }
             let is_full = state.waiting.len() >= self.queue_limit;
             if state.is_closed || (is_full && !state.make_room(holder)) {
@@ -92,7 +100,7 @@ impl Slots {
         }
         if is_turn {
             return Ok(match answer(&turn)? {
-                GRANTED => Answer::Granted(Slot(self.clone())),
+                GRANTED => Answer::Granted(self.slot(holder)),
                 _ => Answer::Full,
             });
         }
@@ -106,7 +114,7 @@ impl Slots {
                 drop(state);
                 if answer(&turn)? == GRANTED {
                     // It was our turn in this very moment: the next one's now.
-                    drop(Slot(self.clone()));
+                    drop(self.slot(holder));
                 }
             }
         }
@@ -124,6 +132,13 @@ impl Slots {
         state.is_closed = true;
         for waiting in state.waiting.drain(..) {
             waiting.tell(REFUSED);
+        }
+    }
+
+    fn slot(self: &Arc<Self>, holder: Holder) -> Slot {
+        Slot {
+            slots: self.clone(),
+            holder,
         }
     }
 
@@ -164,22 +179,57 @@ fn wait_for_turn(
 
 impl Slot {
     pub(super) fn children(&self) -> &Children {
-        &self.0.children
+        &self.slots.children
+    }
+
+    /// Whether somebody waits who would still run fewer with this one than its holder without it.
+    pub(super) fn is_above_share(&self) -> bool {
+        let state = self.slots.lock();
+        let holds = state.runs(self.holder);
+        let mut waiting = state.waiting.iter().map(|waiting| waiting.holder);
+        waiting.any(|other| other != self.holder && state.runs(other) + 1 < holds)
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        match state.waiting.pop_front() {
-            // The slot passes over: `running` stays.
-            Some(next) => next.tell(GRANTED),
-            None => state.running -= 1,
+        let mut state = self.slots.lock();
+        state.end(self.holder);
+        if let Some(next) = state.next() {
+            state.begin(next.holder);
+            next.tell(GRANTED);
         }
     }
 }
 
 impl State {
+    fn runs(&self, holder: Holder) -> usize {
+        self.running.get(&holder).copied().unwrap_or_default()
+    }
+
+    fn begin(&mut self, holder: Holder) {
+        *self.running.entry(holder).or_default() += 1;
+    }
+
+    fn end(&mut self, holder: Holder) {
+        if let Entry::Occupied(mut running) = self.running.entry(holder) {
+            *running.get_mut() -= 1;
+            if *running.get() == 0 {
+                running.remove();
+            }
+        }
+    }
+
+    /// Takes out the request whose turn it is. The others of its holder go behind everybody else's.
+    fn next(&mut self) -> Option<Waiting> {
+        let places = self.waiting.iter().enumerate();
+        let (place, _) = places.min_by_key(|(_, waiting)| self.runs(waiting.holder))?;
+        let next = self.waiting.remove(place)?;
+        let waiting = self.waiting.make_contiguous();
+        waiting.sort_by_key(|waiting| waiting.holder == next.holder);
+        Some(next)
+    }
+
     /// Refuses the last request of whoever has most, if that is more than `wants` has.
     fn make_room(&mut self, wants: Holder) -> bool {
         let mut have: HashMap<Holder, usize> = HashMap::new();
@@ -258,7 +308,7 @@ mod tests {
             drop(second);
             drop(order.remove(0).join().unwrap().unwrap());
         });
-        assert_eq!(slots.lock().running, 0);
+        assert!(slots.lock().running.is_empty());
     }
 
     #[test]
@@ -289,7 +339,7 @@ mod tests {
             Ok(Answer::ClientGone)
         ));
         drop(first);
-        assert_eq!(slots.lock().running, 0);
+        assert!(slots.lock().running.is_empty());
     }
 
     #[test]
@@ -321,6 +371,81 @@ mod tests {
             assert!(other.join().unwrap());
             assert!(greedy.into_iter().all(|one| one.join().unwrap()));
         });
-        assert_eq!(slots.lock().running, 0);
+        assert!(slots.lock().running.is_empty());
+    }
+
+    const GREEDY: &str = "10.0.0.1";
+    const OTHER: &str = "10.0.0.2";
+
+    /// Who is granted one, where these run and those wait in this order. Each that begins ends before the next is chosen
+    /// if `ends` says so.
+    fn turns(running: &[&str], waiting: &[&'static str], ends: bool) -> Vec<usize> {
+        let turn = || Arc::new(eventfd(0, EventfdFlags::CLOEXEC).unwrap());
+        let turns: Vec<_> = waiting.iter().map(|_| turn()).collect();
+        let mut state = State::default();
+        for address in running {
+            state.begin(holder(address));
+        }
+        for (turn, address) in turns.iter().zip(waiting) {
+            state.waiting.push_back(Waiting {
+                turn: turn.clone(),
+                holder: holder(address),
+            });
+        }
+        let mut order = Vec::new();
+        while let Some(next) = state.next() {
+            if !ends {
+                state.begin(next.holder);
+            }
+            order.extend(turns.iter().position(|turn| Arc::ptr_eq(turn, &next.turn)));
+        }
+        order
+    }
+
+    #[test]
+    fn an_address_with_many_requests_delays_nobody_else() {
+        let waiting = [GREEDY, GREEDY, GREEDY, GREEDY, OTHER, "10.0.0.3", OTHER];
+        // One that runs nothing comes first, and then whoever runs fewest.
+        assert_eq!(
+            turns(&[GREEDY, GREEDY], &waiting, false),
+            [4, 5, 6, 0, 1, 2, 3]
+        );
+        // With one place they take turns.
+        assert_eq!(turns(&[], &waiting, true), [0, 4, 5, 1, 6, 2, 3]);
+    }
+
+    #[test]
+    fn one_address_alone_has_all_places_in_the_order_of_arrival() {
+        for ends in [false, true] {
+            assert_eq!(turns(&[GREEDY], &[GREEDY; 4], ends), [0, 1, 2, 3]);
+        }
+        let slots = Arc::new(Slots::new(3, 1));
+        let (client, _other) = UnixStream::pair().unwrap();
+        let all: Vec<_> = (0..3)
+            .map(|_| granted(slots.acquire(client.as_fd(), holder(GREEDY), || false)).unwrap())
+            .collect();
+        assert!(!all.iter().any(Slot::is_above_share));
+        drop(all);
+        assert!(slots.lock().running.is_empty());
+    }
+
+    #[test]
+    fn only_who_has_more_than_others_would_is_above_its_share() {
+        for (runs, expected) in [(1, false), (2, true)] {
+            let slots = Arc::new(Slots::new(runs, 1));
+            let (client, _other) = UnixStream::pair().unwrap();
+            let acquire =
+                |address| granted(slots.acquire(client.as_fd(), holder(address), || false));
+            let greedy: Vec<_> = (0..runs).map(|_| acquire(GREEDY).unwrap()).collect();
+            thread::scope(|scope| {
+                let other = scope.spawn(|| acquire(OTHER).map(drop).is_some());
+                while slots.lock().waiting.is_empty() {
+                    thread::yield_now();
+                }
+                assert!(greedy.iter().all(|one| one.is_above_share() == expected));
+                drop(greedy);
+                assert!(other.join().unwrap());
+            });
+        }
     }
 }
