@@ -143,7 +143,7 @@ impl Input {
             }
             None => {
                 let mut spool = Spool {
-                    file: tempfile::tempfile()?,
+                    file: tempfile::tempfile().map_err(no_room)?,
                     read: 0,
                     written: 0,
                 };
@@ -209,7 +209,8 @@ impl Input {
 
 impl Spool {
     fn append(&mut self, chunk: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(chunk, self.written)?;
+        let written = self.file.write_all_at(chunk, self.written);
+        written.map_err(no_room)?;
         self.written += chunk.len() as u64;
         Ok(())
     }
@@ -223,6 +224,17 @@ impl Spool {
         self.read += size as u64;
         Ok(chunk)
     }
+}
+
+/// The application has done nothing wrong: it writes before it has read the body.
+fn no_room(error: io::Error) -> io::Error {
+    let folder = std::env::temp_dir();
+    let text = format!(
+        "the request's body cannot be kept in the folder {} while the response is written: {error}; set TMPDIR to a \
+         folder with room",
+        folder.display()
+    );
+    io::Error::new(error.kind(), text)
 }
 
 /// Waits until `descriptor` is ready. Fails with EINTR when a signal came.

@@ -395,3 +395,22 @@ fn no_temporary_file_remains() {
     let files = left.filter(|entry| !entry.path().is_dir());
     assert_eq!(files.count(), 0);
 }
+
+/// It says so, and does not blame the application.
+#[test]
+fn a_body_that_finds_no_room_names_the_folder() {
+    let size = 4 << 20;
+    let run = Run::of("manners.py:answers_before_it_reads").variable("TMPDIR", "/no/such/folder");
+    let run = run
+        .request("POST", "/")
+        .variable("CONTENT_LENGTH", size.to_string());
+    let mut running = start(&run);
+    // Whoever gives up the request reads no more of it.
+    let _ = running.input.write_all(&vec![b'x'; size]);
+    running.read_all();
+    let told = running.errors();
+    assert!(
+        told.contains("cannot be kept in the folder /no/such/folder"),
+        "{told}"
+    );
+}
