@@ -75,7 +75,7 @@ pub(super) struct ServeLine {
         help_heading = LISTENER,
     )]
     bind: Vec<Bind>,
-    /// Requests that run at once [default: twice the cores]; others wait in order
+    /// Requests that run at once [default: twice the cores]; others wait, and addresses take turns
     #[arg(
         long,
         value_name = "N",

@@ -1,4 +1,4 @@
-//! How many children run at once, and who is next: whoever runs fewest, and of those who run equally many, whoever has
+//! How many children run at once, and who is next: whoever runs fewest, and of those who run equally many, who has
 //! waited longest since its last turn. When the queue is full, whoever has most requests in it gives up the last of them
 //! to somebody who has fewer.
 
@@ -377,8 +377,8 @@ mod tests {
     const GREEDY: &str = "10.0.0.1";
     const OTHER: &str = "10.0.0.2";
 
-    /// Who is granted one, where these run and those wait in this order. Each that begins ends before the next is chosen
-    /// if `ends` says so.
+    /// Who is granted one, where these run and those wait in this order. If `ends`, each that begins has ended before the
+    /// next is chosen.
     fn turns(running: &[&str], waiting: &[&'static str], ends: bool) -> Vec<usize> {
         let turn = || Arc::new(eventfd(0, EventfdFlags::CLOEXEC).unwrap());
         let turns: Vec<_> = waiting.iter().map(|_| turn()).collect();
