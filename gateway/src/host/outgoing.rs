@@ -6,7 +6,7 @@ use std::mem;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::fs::fstatvfs;
 use rustix::io::Errno;
@@ -92,6 +92,11 @@ impl Outgoing {
     /// Since when the client has taken nothing, if anything waits for it.
     pub fn waits_since(&self) -> Option<Instant> {
         self.pace.waits_since()
+    }
+
+    /// How long the client has been waited for in all.
+    pub fn waited(&self, now: Instant) -> Duration {
+        self.pace.waited(now)
     }
 
     /// Sends what the client takes without waiting; gives whether it took anything.

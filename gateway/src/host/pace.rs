@@ -31,6 +31,12 @@ impl Pace {
         self.since
     }
 
+    /// How long the client has been waited for in all.
+    pub fn waited(&self, now: Instant) -> Duration {
+        let since = self.since.unwrap_or(now);
+        self.spent + now.saturating_duration_since(since)
+    }
+
     /// When the client will have taken too long, if it is waited for.
     pub fn deadline(&self) -> Option<Instant> {
         let earned = BODY_TIME + Duration::from_secs(self.bytes / MIN_RATE);
@@ -79,5 +85,17 @@ mod tests {
         pace.wait(now);
         pace.moved(1, now);
         assert_eq!(pace.deadline(), None);
+        assert_eq!(pace.waited(now + BODY_TIME), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_a_client_takes_now_and_then_does_not_shorten_how_long_it_was_waited_for() {
+        let (mut pace, mut now) = (Pace::default(), Instant::now());
+        for waited in 1..=3 {
+            pace.wait(now);
+            now += Duration::from_secs(1);
+            assert_eq!(pace.waited(now), Duration::from_secs(waited));
+            pace.moved(8000, now);
+        }
     }
 }

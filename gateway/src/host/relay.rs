@@ -18,8 +18,9 @@ const PIECE: usize = 32 << 10;
 
 /// How long a client may take nothing while its script can write no more and another request waits for the place.
 const HELD: Duration = Duration::from_secs(10);
-/// The same, where its address has more places than that of the other request would have with this one.
-const HELD_ABOVE_SHARE: Duration = Duration::from_secs(3);
+/// How long such a client may be waited for in all, however it reads, where its address has more places than that of the
+/// other request would have with this one.
+const HELD_ABOVE_SHARE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(1);
 
 /// One child's exchange.
@@ -109,9 +110,11 @@ impl Relay<'_> {
                 .reply
                 .deadline()
                 .is_some_and(|deadline| deadline <= now)
-            || self
-                .patience()
-                .is_some_and(|limit| is_late(self.reply.waits_since(), limit))
+            || (self.is_held()
+                && match self.child.is_above_share() {
+                    true => self.reply.waited(now) >= HELD_ABOVE_SHARE,
+                    false => is_late(self.reply.waits_since(), HELD),
+                })
         {
             return Ok(Round::Over(Ended::ClientGone));
         }
@@ -152,13 +155,9 @@ impl Relay<'_> {
         Ok(round)
     }
 
-    /// How long the client may take nothing, if the script waits for it, and another request for the script's place.
-    fn patience(&self) -> Option<Duration> {
-        let is_held = self.reply.is_full() && self.host.slots.is_wanted();
-        is_held.then(|| match self.child.is_above_share() {
-            true => HELD_ABOVE_SHARE,
-            false => HELD,
-        })
+    /// Whether the script waits for a client, and another request for the script's place.
+    fn is_held(&self) -> bool {
+        self.reply.is_full() && self.host.slots.is_wanted()
     }
 
     fn wait(&self, waiting: &Waiting) -> io::Result<(PollFlags, PollFlags, PollFlags, PollFlags)> {

@@ -248,6 +248,11 @@ impl Reply {
         self.outgoing.waits_since()
     }
 
+    /// How long the client has been waited for in all.
+    pub(super) fn waited(&self, now: Instant) -> Duration {
+        self.outgoing.waited(now)
+    }
+
     /// Whether nothing more should be written for now.
     pub(super) fn is_full(&self) -> bool {
         self.outgoing.is_full()
