@@ -289,7 +289,8 @@ fn only_files_are_looked_at_where_nothing_may_run() {
     assert!(!folder.path("ran").exists() && !folder.path("started").exists());
     folder.check(&words[1..]);
     assert!(folder.path("started").exists());
-    folder.write("requirements.txt", "", 0o644);
+    // A Python of Debian has no `packaging` to compare them by.
+    fs::remove_file(folder.path("requirements.txt")).unwrap();
     folder.check(&[]).is(&[]);
     assert!(folder.path("ran").exists());
 }
